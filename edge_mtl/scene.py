@@ -1,0 +1,91 @@
+"""`Scene`: what was seen in one frame, in the frame's own pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """The boxes of one detection task, best score first.
+
+    boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the frame, inside the frame.
+    scores: (N,) float32 in [0, 1].
+    class_ids: (N,) int32, indices into `classes`.
+    """
+
+    classes: tuple[str, ...]
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """The result of one segmentation task: (H, W) uint8 indices into `classes`.
+
+    At the frame's size, or at the network's input size without its padding where the pipeline
+    was opened so.
+    """
+
+    classes: tuple[str, ...]
+    labels: NDArray[np.uint8]
+
+    def shares(self) -> dict[str, float]:
+        """The share of the picture that each class covers; the classes that are absent left out."""
+        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes))
+        total = self.labels.size
+        return {name: int(n) / total for name, n in zip(self.classes, counts, strict=True) if n}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that the network saw in one frame.
+
+    size: (width, height) of the frame in pixels.
+    detections, masks: by the name of the task.
+    frame_index: the number of the frame in its source, from 0.
+    captured_ns: when the frame was captured (`time.monotonic_ns`), 0 where unknown.
+    stages_ms: how long each stage took: "preprocess", "engine", "head".
+    """
+
+    size: tuple[int, int]
+    detections: dict[str, Detections]
+    masks: dict[str, Mask]
+    frame_index: int = 0
+    captured_ns: int = 0
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary of plain numbers, strings and lists: one line of the JSON-lines sink."""
+        return {
+            "frame": self.frame_index,
+            "captured_ns": self.captured_ns,
+            "width": self.size[0],
+            "height": self.size[1],
+            "detections": {
+                task: [
+                    {
+                        "class": found.classes[class_id],
+                        "score": round(float(score), 4),
+                        "box": [round(float(value), 2) for value in box],
+                    }
+                    for box, score, class_id in zip(
+                        found.boxes, found.scores, found.class_ids, strict=True
+                    )
+                ]
+                for task, found in self.detections.items()
+            },
+            "masks": {
+                task: {name: round(share, 5) for name, share in mask.shares().items()}
+                for task, mask in self.masks.items()
+            },
+            "stages_ms": {name: round(value, 3) for name, value in self.stages_ms.items()},
+        }

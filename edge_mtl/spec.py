@@ -1,0 +1,158 @@
+"""`ModelSpec`: what a network takes in, which tasks it solves and what its raw outputs are called.
+
+The spec alone decides the network's heads, the losses, the arguments of the head kernel and the
+manifest of a bundle. It needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+ClassNames = Annotated[tuple[str, ...], Meta(min_length=1, max_length=254)]
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+MAX_BOXES = 4096
+"""Upper limit of `DetectionTask.max_boxes`: what the head kernel reserves memory for."""
+
+
+class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A named tensor at the edge of an engine.
+
+    shape is (N, C, H, W). An 8-bit tensor stands for `scale * (value - zero_point)`.
+    """
+
+    name: str
+    shape: tuple[int, int, int, int]
+    dtype: Literal["float32", "uint8", "int8"] = "float32"
+    scale: float = 1.0
+    zero_point: int = 0
+
+
+class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The picture that the network takes: RGB, planar, normalised by `(value / 255 - mean) / std`.
+
+    resize "letterbox" keeps the frame's aspect and pads with `pad` (an 8-bit grey value),
+    "stretch" fills the whole input.
+    """
+
+    width: Annotated[int, Meta(ge=32, multiple_of=32)]
+    height: Annotated[int, Meta(ge=32, multiple_of=32)]
+    name: Name = "image"
+    resize: Literal["letterbox", "stretch"] = "letterbox"
+    pad: Annotated[int, Meta(ge=0, le=255)] = 114
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[
+        Annotated[float, Meta(gt=0)], Annotated[float, Meta(gt=0)], Annotated[float, Meta(gt=0)]
+    ] = (0.229, 0.224, 0.225)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.width, self.height
+
+    def normalization(self) -> NDArray[np.float32]:
+        """(3, 256) float32: the normalised value of every 8-bit value of R, G and B."""
+        values = np.arange(256, dtype=np.float64) / 255.0
+        mean, std = np.array(self.mean)[:, None], np.array(self.std)[:, None]
+        table: NDArray[np.float32] = ((values - mean) / std).astype(np.float32)
+        return table
+
+
+class DetectionTask(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="detection"
+):
+    """Boxes with classes, from an anchor-free head (Tian et al., FCOS, 2019, arXiv:1904.01355).
+
+    Level `s` of `strides` has two raw tensors of (H/s, W/s) cells: `NAME_scores_s`, a logit per
+    class, and `NAME_boxes_s`, the distances left, top, right, bottom from the centre of the cell
+    to the sides of the box in units of `s` (below zero counts as zero). Linear, not exponential:
+    8 bits then cost at most a thirtieth of a cell, and no rounding differs between processors.
+    """
+
+    name: Name = "detection"
+    classes: ClassNames
+    strides: Annotated[tuple[Literal[4, 8, 16, 32], ...], Meta(min_length=1)] = (8, 16, 32)
+    score_threshold: Fraction = 0.3
+    iou_threshold: Fraction = 0.6
+    max_boxes: Annotated[int, Meta(ge=1, le=MAX_BOXES)] = 128
+
+    def __post_init__(self) -> None:
+        if list(self.strides) != sorted(set(self.strides)):
+            raise ValueError(
+                f"strides must be in ascending order, each once, found {list(self.strides)}"
+            )
+
+    def tensors(self, width: int, height: int) -> Iterator[TensorSpec]:
+        for stride in self.strides:
+            cells = (height // stride, width // stride)
+            yield TensorSpec(f"{self.name}_scores_{stride}", (1, len(self.classes), *cells))
+            yield TensorSpec(f"{self.name}_boxes_{stride}", (1, 4, *cells))
+
+
+class SegmentationTask(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="segmentation"
+):
+    """One class per pixel. The raw tensor `NAME` holds a logit per class at `stride`."""
+
+    name: Name
+    classes: ClassNames
+    stride: Literal[4, 8] = 4
+
+    def tensors(self, width: int, height: int) -> Iterator[TensorSpec]:
+        cells = (height // self.stride, width // self.stride)
+        yield TensorSpec(self.name, (1, len(self.classes), *cells))
+
+
+Task = DetectionTask | SegmentationTask
+
+
+class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A whole network: its input, its backbone and neck, and its tasks."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    input: InputSpec
+    backbone: str
+    neck_channels: Annotated[int, Meta(ge=8, le=1024)] = 64
+    tasks: Annotated[tuple[Task, ...], Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        names = [self.input.name, *(task.name for task in self.tasks)]
+        # A task and its one tensor may share a name, two tensors may not.
+        tensors = [self.input.name, *(tensor.name for tensor in self.output_tensors)]
+        twice = sorted({name for each in (names, tensors) for name in each if each.count(name) > 1})
+        if twice:
+            raise ValueError(
+                "the input, the tasks and their raw outputs need names of their own, found "
+                f"{', '.join(twice)} twice: rename a task"
+            )
+        for task in self.tasks:
+            if len(set(task.classes)) != len(task.classes):
+                raise ValueError(f"task {task.name!r} names a class twice: {task.classes}")
+
+    @property
+    def input_tensor(self) -> TensorSpec:
+        return TensorSpec(self.input.name, (1, 3, self.input.height, self.input.width))
+
+    @property
+    def output_tensors(self) -> tuple[TensorSpec, ...]:
+        """The raw outputs of the float network, in the order of the tasks."""
+        return tuple(
+            tensor
+            for task in self.tasks
+            for tensor in task.tensors(self.input.width, self.input.height)
+        )
+
+    @property
+    def detections(self) -> tuple[DetectionTask, ...]:
+        return tuple(task for task in self.tasks if isinstance(task, DetectionTask))
+
+    @property
+    def segmentations(self) -> tuple[SegmentationTask, ...]:
+        return tuple(task for task in self.tasks if isinstance(task, SegmentationTask))

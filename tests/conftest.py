@@ -1,0 +1,140 @@
+"""A network small enough to make on the spot, for every test that needs a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pytest
+
+from edge_mtl.bundle import Bundle
+from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask, TensorSpec
+
+EDGE_SCALE, EDGE_ZERO_POINT = 0.1, 128
+
+
+@pytest.fixture(scope="session")
+def tiny_spec() -> ModelSpec:
+    """Every kind of task on a 96x64 input."""
+    return ModelSpec(
+        name="tiny",
+        input=InputSpec(width=96, height=64),
+        backbone="none",
+        tasks=(
+            DetectionTask(classes=("Car", "Pedestrian", "Bicyclist"), strides=(8, 16)),
+            SegmentationTask(name="classes", classes=("Sky", "Building", "Road", "Car")),
+            SegmentationTask(name="drivable", classes=("background", "drivable"), stride=8),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_spec: ModelSpec) -> Bundle:
+    """One strided convolution with random weights for every raw output; float32 edges."""
+    return make_bundle(tiny_spec, "float32")
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle_8bit(tiny_spec: ModelSpec) -> Bundle:
+    """The same network with uint8 pixels in and uint8 logits out."""
+    return make_bundle(tiny_spec, "uint8")
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle_path(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`tiny_bundle` as a file."""
+    path = tmp_path_factory.mktemp("bundle") / "tiny.emtl"
+    Bundle(path, tiny_bundle.manifest, tiny_bundle.files).save()
+    return path
+
+
+def make_bundle(spec: ModelSpec, edges: Literal["float32", "uint8"]) -> Bundle:
+    """A bundle of random convolutions, in memory."""
+    input_tensor, outputs = spec.input_tensor, spec.output_tensors
+    if edges == "uint8":
+        input_tensor = _quantized(input_tensor, 0.02, 118)
+        outputs = tuple(_quantized(each, EDGE_SCALE, EDGE_ZERO_POINT) for each in outputs)
+    return Bundle.create(
+        Path("tiny.emtl"),
+        {"network.onnx": _network(spec, input_tensor, outputs)},
+        spec=spec,
+        target="cpu",
+        precision="fp32" if edges == "float32" else "int8",
+        input=input_tensor,
+        outputs=outputs,
+    )
+
+
+def _quantized(tensor: TensorSpec, scale: float, zero_point: int) -> TensorSpec:
+    return msgspec.structs.replace(tensor, dtype="uint8", scale=scale, zero_point=zero_point)
+
+
+def _network(spec: ModelSpec, image: TensorSpec, outputs: tuple[TensorSpec, ...]) -> bytes:
+    onnx = pytest.importorskip("onnx", reason="onnx, of the extra export, makes the test network")
+    nodes: list[Any] = []
+    weights: list[Any] = []
+
+    def constant(name: str, value: Any) -> str:
+        weights.append(onnx.numpy_helper.from_array(value, name))
+        return name
+
+    def edge(kind: str, tensor: TensorSpec, source: str, target: str) -> None:
+        scale = constant(f"{tensor.name}_scale", np.float32(tensor.scale))
+        zero_point = constant(f"{tensor.name}_zero", np.uint8(tensor.zero_point))
+        nodes.append(onnx.helper.make_node(kind, [source, scale, zero_point], [target]))
+
+    source = image.name
+    if image.dtype == "uint8":
+        source = "image_float"
+        edge("DequantizeLinear", image, image.name, source)
+    rng = np.random.default_rng(0)
+    for tensor in outputs:
+        stride = spec.input.height // tensor.shape[2]
+        kernel = rng.standard_normal((tensor.shape[1], 3, stride, stride)).astype(np.float32)
+        target = tensor.name if tensor.dtype == "float32" else f"{tensor.name}_float"
+        nodes.append(
+            onnx.helper.make_node(
+                "Conv",
+                [source, constant(f"{tensor.name}_weight", kernel / stride)],
+                [target],
+                strides=[stride, stride],
+            )
+        )
+        if tensor.dtype == "uint8":
+            edge("QuantizeLinear", tensor, target, tensor.name)
+    graph = onnx.helper.make_graph(
+        nodes,
+        spec.name,
+        [_declaration(onnx, image)],
+        [_declaration(onnx, tensor) for tensor in outputs],
+        weights,
+    )
+    opset = [onnx.helper.make_opsetid("", 19)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=9)
+    onnx.checker.check_model(model)
+    network: bytes = model.SerializeToString()
+    return network
+
+
+def _declaration(onnx: Any, tensor: TensorSpec) -> Any:
+    kinds = {"float32": onnx.TensorProto.FLOAT, "uint8": onnx.TensorProto.UINT8}
+    return onnx.helper.make_tensor_value_info(tensor.name, kinds[tensor.dtype], tensor.shape)
+
+
+@pytest.fixture(scope="session")
+def tiny_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """30 frames of 96x64 at 25 frames/s that get brighter."""
+    path = tmp_path_factory.mktemp("video") / "tiny.mp4"
+    write_video(path, 30)
+    return path
+
+
+def write_video(path: Path, frames: int) -> None:
+    """A video of 96x64 frames, of which frame `i` is grey of about `4 * i % 256`."""
+    cv2 = pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, writes the test video")
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (96, 64))
+    for index in range(frames):
+        writer.write(np.full((64, 96, 3), 4 * index % 256, np.uint8))
+    writer.release()

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_mtl.bundle import FORMAT, MANIFEST, NETWORK, Bundle, BundleError, Calibration
+
+
+@pytest.fixture(params=["b.emtl", "folder"])
+def path(request: pytest.FixtureRequest, tmp_path: Path, tiny_bundle: Bundle) -> Path:
+    """`tiny_bundle` as a zip and as a folder."""
+    path: Path = tmp_path / request.param
+    Bundle(path, tiny_bundle.manifest, tiny_bundle.files).save()
+    return path
+
+
+def rewrite(path: Path, name: str, change: Callable[[bytes], bytes | None]) -> None:
+    """Change one file of a bundle behind its back; None removes it."""
+    if path.is_dir():
+        changed = change((path / name).read_bytes())
+        if changed is None:
+            (path / name).unlink()
+        else:
+            (path / name).write_bytes(changed)
+        return
+    with zipfile.ZipFile(path) as archive:
+        files = {each: archive.read(each) for each in archive.namelist()}
+    changed = change(files.pop(name))
+    if changed is not None:
+        files[name] = changed
+    with zipfile.ZipFile(path, "w") as archive:
+        for each, data in files.items():
+            archive.writestr(each, data)
+
+
+def with_manifest(**changes: object) -> Callable[[bytes], bytes]:
+    return lambda data: json.dumps({**json.loads(data), **changes}).encode()
+
+
+def flip_a_bit(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+def test_round_trip(path: Path, tiny_bundle: Bundle) -> None:
+    opened = Bundle.open(path)
+    assert opened == Bundle(path, tiny_bundle.manifest, tiny_bundle.files)
+    assert opened.spec == tiny_bundle.spec
+    assert opened.network == tiny_bundle.files[NETWORK]
+
+
+def test_optional_fields_survive(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    manifest = tiny_bundle.manifest
+    accuracy = {"float": {"segmentation": {"miou": 0.7}}}
+    saved = Bundle.create(
+        tmp_path / "b.emtl",
+        tiny_bundle.files,
+        spec=manifest.spec,
+        target="cpu",
+        precision="int8",
+        input=manifest.input,
+        outputs=manifest.outputs,
+        calibration=Calibration(data="rendered", frames=8, method="minmax"),
+        accuracy=accuracy,
+        accuracy_data="rendered",
+    )
+    saved.save()
+    opened = Bundle.open(saved.path).manifest
+    assert opened == saved.manifest
+    assert opened.accuracy == accuracy
+
+
+def test_equal_bundles_have_equal_bytes(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    contents = []
+    for name in ("a.emtl", "b.emtl"):
+        Bundle(tmp_path / name, tiny_bundle.manifest, tiny_bundle.files).save()
+        contents.append((tmp_path / name).read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_saving_leaves_no_parts_behind(path: Path) -> None:
+    assert not list(path.parent.rglob("*.part"))
+
+
+def test_there_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"none\.emtl: no such bundle"):
+        Bundle.open(tmp_path / "none.emtl")
+    with pytest.raises(BundleError, match=r"found no manifest\.json"):
+        Bundle.open(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, 0.5, -1])
+def test_a_truncated_bundle(tmp_path: Path, tiny_bundle: Bundle, kept: float) -> None:
+    path = tmp_path / "b.emtl"
+    Bundle(path, tiny_bundle.manifest, tiny_bundle.files).save()
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
+    with pytest.raises(BundleError, match="damaged or truncated") as caught:
+        Bundle.open(path)
+    assert "edge-mtl export" in str(caught.value)
+
+
+def test_every_changed_byte_of_a_zip_is_noticed(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    path = tmp_path / "b.emtl"
+    Bundle(path, tiny_bundle.manifest, tiny_bundle.files).save()
+    data = path.read_bytes()
+    original = Bundle.open(path)
+    for position in range(0, len(data), len(data) // 150):
+        changed = bytearray(data)
+        changed[position] ^= 0x10
+        path.write_bytes(changed)
+        found = None
+        with contextlib.suppress(BundleError):
+            found = Bundle.open(path)
+        assert found in (None, original)  # some bytes mean nothing, such as a date
+
+
+def test_a_changed_network(path: Path) -> None:
+    rewrite(path, NETWORK, flip_a_bit)
+    with pytest.raises(BundleError, match=r"network\.onnx was changed: expected sha256"):
+        Bundle.open(path)
+
+
+def test_a_network_that_is_too_long_or_too_short(path: Path) -> None:
+    rewrite(path, NETWORK, lambda data: data + b"x")
+    with pytest.raises(BundleError, match="and more bytes"):
+        Bundle.open(path)
+    rewrite(path, NETWORK, lambda data: data[:-2])
+    with pytest.raises(BundleError, match="was changed"):
+        Bundle.open(path)
+
+
+def test_a_file_that_the_manifest_names_is_missing(path: Path) -> None:
+    rewrite(path, NETWORK, lambda _: None)
+    with pytest.raises(BundleError, match=r"network\.onnx is missing"):
+        Bundle.open(path)
+
+
+def test_a_manifest_from_a_newer_format(path: Path) -> None:
+    newer = with_manifest(format=FORMAT + 1, something_new=True)
+    rewrite(path, MANIFEST, newer)
+    with pytest.raises(BundleError, match=f"format {FORMAT + 1}, .* reads up to {FORMAT}; upgrade"):
+        Bundle.open(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: None, "found no manifest.json"),
+        (lambda data: data[:-3], "is damaged"),
+        (lambda _: b"{}", "is damaged"),
+        (with_manifest(surprise=1), "surprise"),
+        (with_manifest(precision="fp8"), "fp8"),
+        (with_manifest(files={}), "names no network.onnx"),
+        (
+            with_manifest(files={"../x": {"bytes": 1, "sha256": ""}}),
+            "no plain file name",
+        ),
+    ],
+)
+def test_a_manifest_that_is_wrong(
+    path: Path, change: Callable[[bytes], bytes | None], message: str
+) -> None:
+    rewrite(path, MANIFEST, change)
+    with pytest.raises(BundleError, match=message):
+        Bundle.open(path)
+
+
+def test_a_file_that_is_there_twice(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    path = tmp_path / "b.emtl"
+    Bundle(path, tiny_bundle.manifest, tiny_bundle.files).save()
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr(NETWORK, b"another")
+    with pytest.raises(BundleError, match="2 times"):
+        Bundle.open(path)
+
+
+def test_a_path_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError, match="cannot be read"):
+        Bundle.open(tmp_path / "file" / "b.emtl")

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_mtl.extras import EXTRA_OF, explain, install_command
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def test_a_missing_module_names_the_extra() -> None:
+    error = explain(ModuleNotFoundError("No module named 'cv2'", name="cv2"))
+    assert "pip install 'edge-mtl[cpu]'" in str(error)
+    error = explain(ModuleNotFoundError("no", name="torch.nn"))
+    assert "needs torch, which is missing: pip install 'edge-mtl[train]'" in str(error)
+
+
+def test_a_broken_module_and_a_missing_library_are_told_apart() -> None:
+    error = explain(ImportError("cannot import name 'x' from 'cv2'", name="cv2"))
+    assert "cv2 is installed but broken" in str(error)
+    error = explain(ImportError("libGL.so.1: cannot open shared object file", name="cv2"))
+    assert str(error).endswith("sudo apt-get install libgl1")
+
+
+@pytest.mark.parametrize("name", [None, "edge_mtl.no_such_module", "json"])
+def test_a_bug_of_ours_is_not_explained_away(name: str | None) -> None:
+    assert explain(ModuleNotFoundError("no", name=name)) is None
+
+
+def test_every_extra_exists() -> None:
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    extras = tomllib.loads(project.read_text())["project"]["optional-dependencies"]
+    for module, extra in EXTRA_OF.items():
+        assert extra in extras
+        assert install_command(module)

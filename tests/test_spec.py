@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask, TensorSpec
+
+ROAD = SegmentationTask(name="classes", classes=("Road", "Car"))
+CARS = DetectionTask(name="objects", classes=("Car",), strides=(8, 32))
+
+
+def spec(**changes: Any) -> ModelSpec:
+    fields: dict[str, Any] = {
+        "name": "tiny",
+        "input": InputSpec(width=96, height=64),
+        "backbone": "edgenet",
+        "tasks": (ROAD, CARS),
+    }
+    return ModelSpec(**{**fields, **changes})
+
+
+def test_tensors_follow_from_the_tasks() -> None:
+    assert spec().input_tensor == TensorSpec("image", (1, 3, 64, 96))
+    assert [(tensor.name, tensor.shape) for tensor in spec().output_tensors] == [
+        ("classes", (1, 2, 16, 24)),
+        ("objects_scores_8", (1, 1, 8, 12)),
+        ("objects_boxes_8", (1, 4, 8, 12)),
+        ("objects_scores_32", (1, 1, 2, 3)),
+        ("objects_boxes_32", (1, 4, 2, 3)),
+    ]
+    assert spec().segmentations == (ROAD,)
+    assert spec().detections == (CARS,)
+
+
+def test_normalization_is_the_formula() -> None:
+    table = InputSpec(width=32, height=32).normalization()
+    assert table.shape == (3, 256)
+    assert table.dtype == np.float32
+    assert table[1, 200] == pytest.approx((200 / 255 - 0.456) / 0.224, rel=1e-6)
+
+
+def test_json_round_trip_keeps_the_kind_of_every_task() -> None:
+    assert msgspec.json.decode(msgspec.json.encode(spec()), type=ModelSpec) == spec()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input": InputSpec(width=96, height=64, name="classes")}, "found classes twice"),
+        ({"tasks": (ROAD, ROAD)}, "found classes twice"),
+        (
+            {"tasks": (SegmentationTask(name="a", classes=("Road", "Road")),)},
+            "task 'a' names a class twice",
+        ),
+    ],
+)
+def test_names_must_be_told_apart(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        spec(**changes)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"input": {"width": 100, "height": 64}},  # no multiple of 32
+        {"input": {"width": 96, "height": 64, "std": [0, 1, 1]}},
+        {"tasks": []},
+        {"tasks": [{"type": "segmentation", "name": "a", "classes": []}]},
+        {"tasks": [{"type": "segmentation", "name": "Not a name", "classes": ["x"]}]},
+        {"tasks": [{"type": "detection", "classes": ["x"], "score_threshold": 1.5}]},
+        {"tasks": [{"type": "detection", "classes": ["x"], "strides": [3]}]},
+        {"tasks": [{"type": "pose", "classes": ["x"]}]},
+        {"backbones": "edgenet"},  # an unknown key
+    ],
+)
+def test_data_that_is_out_of_range_is_refused(broken: dict[str, Any]) -> None:
+    data = {**msgspec.to_builtins(spec()), **broken}
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(data, ModelSpec)
