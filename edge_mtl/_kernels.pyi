@@ -1,0 +1,39 @@
+"""The compiled kernels (kernels/bindings.cpp); `edge_mtl.ops` is their face."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+# dtype, (channels, height, width), scale, zero point
+_Tensor: TypeAlias = tuple[str, tuple[int, int, int], float, int]
+# frame width and height; x, y, width, height of its rectangle in the network's input
+_Placement: TypeAlias = tuple[int, int, int, int, int, int]
+
+def instruction_set() -> str: ...
+
+class Preprocessor:
+    def __init__(self, width: int, height: int, pad: int, table: NDArray[Any]) -> None: ...
+    def __call__(
+        self, frame: NDArray[np.uint8], placement: _Placement, out: NDArray[Any]
+    ) -> None: ...
+
+class FusedHead:
+    def __init__(self, network_width: int, network_height: int) -> None: ...
+    def add_segmentation(self, logits: _Tensor) -> None: ...
+    def add_detection(
+        self,
+        levels: Sequence[tuple[int, _Tensor, _Tensor]],
+        min_logit: float,
+        iou_threshold: float,
+        max_boxes: int,
+        max_candidates: int,
+    ) -> None: ...
+    def __call__(
+        self,
+        raw: Sequence[NDArray[Any]],
+        placement: _Placement,
+        masks: Sequence[NDArray[np.uint8]],
+        found: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]],
+    ) -> list[int]: ...

@@ -1,0 +1,223 @@
+// The Python face of the kernels. Only here is anything checked, before a pointer is taken from
+// an array. The kernels run without the GIL; each object does one frame at a time, whatever thread
+// asks.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "array_checks.h"
+#include "fused_head.h"
+#include "multiversion.h"
+#include "preprocess.h"
+
+namespace nb = nanobind;
+
+namespace edge_mtl {
+namespace {
+
+// The tuples of _kernels.pyi.
+using TensorTuple = std::tuple<std::string, std::tuple<int, int, int>, float, int>;
+using PlacementTuple = std::tuple<int, int, int, int, int, int>;
+using LevelTuple = std::tuple<int, TensorTuple, TensorTuple>;
+using FoundTuple = std::tuple<nb::object, nb::object, nb::object>;
+
+void require(bool condition, const std::string& message) {
+  if (!condition) throw nb::value_error(message.c_str());
+}
+
+void require_extent(int extent, const char* name) {
+  require(0 < extent && extent <= kMaxExtent, std::string(name) + " must be between 1 and " +
+                                                  std::to_string(kMaxExtent) + ", found " +
+                                                  std::to_string(extent));
+}
+
+Placement checked_placement(const PlacementTuple& numbers, int network_width, int network_height) {
+  const auto [frame_width, frame_height, x, y, width, height] = numbers;
+  require_extent(frame_width, "the frame's width");
+  require_extent(frame_height, "the frame's height");
+  require(0 <= x && 0 < width && width <= network_width - x && 0 <= y && 0 < height &&
+              height <= network_height - y,
+          "the placement must lie in the network's input of " + std::to_string(network_width) +
+              "x" + std::to_string(network_height) + ", found " + std::to_string(width) + "x" +
+              std::to_string(height) + " at " + std::to_string(x) + ", " + std::to_string(y));
+  return {frame_width, frame_height, x, y, width, height};
+}
+
+RawTensor checked_tensor(const TensorTuple& numbers) {
+  const auto& [name, shape, scale, zero_point] = numbers;
+  const auto [channels, height, width] = shape;
+  require_extent(channels, "the number of channels");
+  require_extent(height, "the tensor's height");
+  require_extent(width, "the tensor's width");
+  require(int64_t{channels} * height * width <= INT32_MAX, "the tensor has 2^31 values or more");
+  require(name == "float32" || name == "uint8" || name == "int8",
+          "the tensor must be float32, uint8 or int8, found " + name);
+  const DType dtype = name == "float32" ? DType::kFloat32
+                      : name == "uint8" ? DType::kUint8
+                                        : DType::kInt8;
+  return {dtype, channels, height, width, scale, zero_point};
+}
+
+class PreprocessorBinding {
+ public:
+  PreprocessorBinding(int width, int height, uint8_t pad, nb::object table_object)
+      : width_(width), height_(height) {
+    require_extent(width, "the input's width");
+    require_extent(height, "the input's height");
+    nb::ndarray<nb::ro> table;
+    if (nb::try_cast(table_object, table) && table.dtype() == nb::dtype<uint8_t>()) {
+      build<uint8_t>(pad, table_object);
+    } else if (table.is_valid() && table.dtype() == nb::dtype<int8_t>()) {
+      build<int8_t>(pad, table_object);
+    } else {
+      build<float>(pad, table_object);
+    }
+  }
+
+  void operator()(nb::object frame_object, const PlacementTuple& numbers, nb::object out_object) {
+    const Placement placement = checked_placement(numbers, width_, height_);
+    const auto frame = as_array<nb::ndarray<nb::ro>>(frame_object, "frame", nb::dtype<uint8_t>());
+    const Shape shape{placement.frame_height, placement.frame_width, 3};
+    require(shape_of(frame) == shape, "frame must have shape " + text(shape) +
+                                          ", as the placement says, found " +
+                                          text(shape_of(frame)));
+    require(frame.stride(2) == 1 && (placement.frame_width == 1 || frame.stride(1) == 3),
+            "the pixels of a frame's row must be contiguous: pass numpy.ascontiguousarray(...)");
+    std::visit(
+        [&](auto& kernel) {
+          using T = typename std::decay_t<decltype(*kernel)>::Value;
+          T* const out = output<T>(out_object, "out", {1, 3, height_, width_});
+          const auto* const pixels = static_cast<const uint8_t*>(frame.data());
+          const ptrdiff_t row_stride = placement.frame_height == 1 ? 0 : frame.stride(0);
+          const nb::gil_scoped_release released;
+          const std::lock_guard<std::mutex> lock(mutex_);
+          (*kernel)(pixels, row_stride, placement, out);
+        },
+        kernel_);
+  }
+
+ private:
+  template <typename T>
+  void build(uint8_t pad, nb::handle object) {
+    const auto table = contiguous<nb::ndarray<nb::ro>>(object, "table", nb::dtype<T>(), {3, 256});
+    kernel_ = std::make_unique<Preprocessor<T>>(width_, height_, pad,
+                                                static_cast<const T*>(table.data()));
+  }
+
+  int width_, height_;
+  std::variant<std::unique_ptr<Preprocessor<float>>, std::unique_ptr<Preprocessor<uint8_t>>,
+               std::unique_ptr<Preprocessor<int8_t>>>
+      kernel_;
+  std::mutex mutex_;
+};
+
+class FusedHeadBinding {
+ public:
+  FusedHeadBinding(int network_width, int network_height) : head_(network_width, network_height) {
+    require_extent(network_width, "the network's width");
+    require_extent(network_height, "the network's height");
+  }
+
+  void add_segmentation(const TensorTuple& logits) {
+    const RawTensor tensor = checked_tensor(logits);
+    require(tensor.channels <= 255,
+            "a mask holds at most 255 classes, found " + std::to_string(tensor.channels));
+    head_.add_segmentation(tensor);
+  }
+
+  void add_detection(const std::vector<LevelTuple>& numbers, float min_logit, float iou_threshold,
+                     int max_boxes, int max_candidates) {
+    require(0 < max_boxes && max_boxes <= max_candidates,
+            "max_boxes must be between 1 and max_candidates, found " + std::to_string(max_boxes));
+    std::vector<DetectionLevel> levels;
+    for (const auto& [stride, scores, boxes] : numbers) {
+      levels.push_back({stride, checked_tensor(scores), checked_tensor(boxes)});
+      const DetectionLevel& level = levels.back();
+      require(level.boxes.channels == 4 && level.boxes.height == level.scores.height &&
+                  level.boxes.width == level.scores.width,
+              "a level's boxes must have 4 channels and the size of its scores");
+    }
+    head_.add_detection(
+        Detector(std::move(levels), min_logit, iou_threshold, max_boxes, max_candidates));
+  }
+
+  std::vector<int> operator()(const std::vector<nb::object>& raw, const PlacementTuple& numbers,
+                              const std::vector<nb::object>& masks,
+                              const std::vector<FoundTuple>& found) {
+    const Placement placement =
+        checked_placement(numbers, head_.network_width(), head_.network_height());
+    const std::vector<RawTensor> tensors = head_.tensors();
+    require(raw.size() == tensors.size(), "expected " + std::to_string(tensors.size()) +
+                                              " raw outputs, found " + std::to_string(raw.size()));
+    require(masks.size() == head_.segmentations() && found.size() == head_.detectors().size(),
+            "every task needs its outputs");
+
+    std::vector<nb::ndarray<nb::ro>> arrays;  // keeps what DLPack may have made for us
+    std::vector<const void*> pointers;
+    for (size_t i = 0; i < raw.size(); ++i) {
+      const RawTensor& tensor = tensors[i];
+      const Shape shape{1, tensor.channels, tensor.height, tensor.width};
+      arrays.push_back(contiguous<nb::ndarray<nb::ro>>(raw[i], "raw output " + std::to_string(i),
+                                                       dlpack_type(tensor.dtype), shape));
+      pointers.push_back(arrays.back().data());
+    }
+    std::vector<MaskView> mask_views;
+    for (const nb::object& object : masks) {
+      const auto mask = as_array<nb::ndarray<>>(object, "mask", nb::dtype<uint8_t>());
+      require(mask.ndim() == 2 && 0 < mask.shape(0) && mask.shape(0) <= kMaxExtent &&
+                  0 < mask.shape(1) && mask.shape(1) <= kMaxExtent,
+              "a mask must have shape (H, W), found " + text(shape_of(mask)));
+      mask_views.push_back({output<uint8_t>(object, "mask", shape_of(mask)),
+                            static_cast<int>(mask.shape(0)), static_cast<int>(mask.shape(1))});
+    }
+    std::vector<FoundBoxes> found_views;
+    for (size_t i = 0; i < found.size(); ++i) {
+      const auto& [boxes, scores, class_ids] = found[i];
+      const int64_t rows = head_.detectors()[i].max_boxes();
+      found_views.push_back({output<float>(boxes, "boxes", {rows, 4}),
+                             output<float>(scores, "scores", {rows}),
+                             output<int32_t>(class_ids, "class_ids", {rows})});
+    }
+    std::vector<int> counts(found.size());
+    const nb::gil_scoped_release released;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    head_.run(pointers.data(), placement, mask_views.data(), found_views.data(), counts.data());
+    return counts;
+  }
+
+ private:
+  FusedHead head_;
+  std::mutex mutex_;
+};
+
+}  // namespace
+}  // namespace edge_mtl
+
+NB_MODULE(_kernels, module) {
+  using namespace edge_mtl;
+  module.def("instruction_set", &instruction_set);
+  nb::class_<PreprocessorBinding>(module, "Preprocessor")
+      .def(nb::init<int, int, uint8_t, nb::object>(), nb::arg("width"), nb::arg("height"),
+           nb::arg("pad"), nb::arg("table"))
+      .def("__call__", &PreprocessorBinding::operator(), nb::arg("frame").none(),
+           nb::arg("placement"), nb::arg("out").none());
+  nb::class_<FusedHeadBinding>(module, "FusedHead")
+      .def(nb::init<int, int>(), nb::arg("network_width"), nb::arg("network_height"))
+      .def("add_segmentation", &FusedHeadBinding::add_segmentation, nb::arg("logits"))
+      .def("add_detection", &FusedHeadBinding::add_detection, nb::arg("levels"),
+           nb::arg("min_logit"), nb::arg("iou_threshold"), nb::arg("max_boxes"),
+           nb::arg("max_candidates"))
+      .def("__call__", &FusedHeadBinding::operator(), nb::arg("raw"), nb::arg("placement"),
+           nb::arg("masks"), nb::arg("found"));
+}

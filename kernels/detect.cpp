@@ -1,0 +1,101 @@
+#include "detect.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "winners.h"
+
+namespace edge_mtl {
+
+Detector::Detector(std::vector<DetectionLevel> levels, float min_logit, float iou_threshold,
+                   int max_boxes, int max_candidates)
+    : levels_(std::move(levels)),
+      min_logit_(min_logit),
+      iou_threshold_(iou_threshold),
+      max_boxes_(max_boxes),
+      max_candidates_(max_candidates) {
+  size_t all = 0, largest = 0;
+  for (const DetectionLevel& level : levels_) {
+    const size_t cells = level.scores.plane();
+    all += cells;
+    largest = std::max(largest, cells);
+  }
+  candidates_.reserve(all);
+  best_.resize(largest);
+  best_quantised_.resize(largest);
+  winners_.resize(largest);
+  kept_.resize(max_boxes);
+}
+
+template <typename T>
+void Detector::collect(int level, const T* scores) {
+  const RawTensor& tensor = levels_[level].scores;
+  const int cells = static_cast<int>(tensor.plane());
+  SumOf<T>* best;
+  if constexpr (std::is_same_v<T, float>) {
+    best = best_.data();
+  } else {
+    best = best_quantised_.data();
+  }
+  find_winners(scores, tensor.channels, cells, cells, best, winners_.data());
+  for (int cell = 0; cell < cells; ++cell) {
+    const float logit = dequantised(best[cell], tensor.scale, tensor.zero_point);
+    if (logit > min_logit_) candidates_.push_back({logit, level, cell, winners_[cell]});
+  }
+}
+
+Box Detector::decode(const Candidate& candidate, const void* distances,
+                     const Placement& placement) const {
+  const DetectionLevel& level = levels_[candidate.level];
+  const Reach reach = with_type(level.boxes.dtype, distances, [&](const auto* data) {
+    using Sum = SumOf<std::decay_t<decltype(*data)>>;
+    const auto side = [&](int i) {
+      const Sum value = data[i * level.boxes.plane() + candidate.cell];
+      return dequantised(value, level.boxes.scale, level.boxes.zero_point);
+    };
+    return Reach{side(0), side(1), side(2), side(3)};
+  });
+  const int column = candidate.cell % level.boxes.width;
+  const int row = candidate.cell / level.boxes.width;
+  return decoded_box(reach, column, row, static_cast<float>(level.stride), placement);
+}
+
+int Detector::operator()(const void* const* raw, const Placement& placement,
+                         const FoundBoxes& found) {
+  candidates_.clear();
+  for (size_t level = 0; level < levels_.size(); ++level) {
+    with_type(levels_[level].scores.dtype, raw[2 * level],
+              [&](const auto* scores) { collect(static_cast<int>(level), scores); });
+  }
+  if (candidates_.size() > max_candidates_) {
+    const auto last = candidates_.begin() + static_cast<ptrdiff_t>(max_candidates_);
+    std::nth_element(candidates_.begin(), last, candidates_.end());
+    candidates_.erase(last, candidates_.end());
+  }
+  std::sort(candidates_.begin(), candidates_.end());
+
+  int count = 0;
+  float* corners = found.boxes;
+  for (const Candidate& candidate : candidates_) {
+    if (count == max_boxes_) break;
+    const Box whole = decode(candidate, raw[2 * candidate.level + 1], placement);
+    if (!is_finite(whole)) continue;
+    const Box box = clipped_box(whole, placement);
+    if (!is_solid(box)) continue;
+    bool suppressed = false;
+    for (int i = 0; i < count && !suppressed; ++i) {
+      suppressed =
+          found.class_ids[i] == candidate.class_id && overlaps(kept_[i], box, iou_threshold_);
+    }
+    if (suppressed) continue;
+    kept_[count] = box;
+    for (const float side : {box.x1, box.y1, box.x2, box.y2}) *corners++ = side;
+    found.scores[count] = sigmoid(candidate.logit);
+    found.class_ids[count] = candidate.class_id;
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace edge_mtl

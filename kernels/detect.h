@@ -1,0 +1,63 @@
+// Raw scores and distances to boxes: threshold, decode, class-aware non-maximum suppression.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "head_math.h"
+#include "raw_tensor.h"
+
+namespace edge_mtl {
+
+// One level of the head: scores (classes, H, W) and boxes (4, H, W).
+struct DetectionLevel {
+  int stride;
+  RawTensor scores, boxes;
+};
+
+// Where the boxes of one task go: (max_boxes, 4), (max_boxes,) and (max_boxes,).
+struct FoundBoxes {
+  float* boxes;
+  float* scores;
+  int32_t* class_ids;
+};
+
+class Detector {
+ public:
+  // A cell is a candidate if its best logit is above min_logit; the best max_candidates of them
+  // are decoded.
+  Detector(std::vector<DetectionLevel> levels, float min_logit, float iou_threshold, int max_boxes,
+           int max_candidates);
+
+  // raw: the scores and boxes of each level. Returns the number of boxes found, best first.
+  int operator()(const void* const* raw, const Placement& placement, const FoundBoxes& found);
+
+  const std::vector<DetectionLevel>& levels() const { return levels_; }
+  int max_boxes() const { return max_boxes_; }
+
+ private:
+  struct Candidate {
+    float logit;
+    int level, cell, class_id;
+
+    bool operator<(const Candidate& other) const {
+      if (logit != other.logit) return logit > other.logit;
+      return level != other.level ? level < other.level : cell < other.cell;
+    }
+  };
+
+  template <typename T>
+  void collect(int level, const T* scores);
+  Box decode(const Candidate& candidate, const void* distances, const Placement& placement) const;
+
+  std::vector<DetectionLevel> levels_;
+  float min_logit_, iou_threshold_;
+  int max_boxes_;
+  size_t max_candidates_;
+  std::vector<Candidate> candidates_;
+  std::vector<Box> kept_;
+  std::vector<float> best_;
+  std::vector<int32_t> best_quantised_, winners_;  // of one level's cells
+};
+
+}  // namespace edge_mtl

@@ -1,0 +1,163 @@
+// The arithmetic of the kernels, once for host and device. The loops around it are in the .cpp
+// files; edge_mtl/reference.py is the same arithmetic in NumPy, operation by operation.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#ifdef __CUDACC__
+#define HOST_DEVICE __host__ __device__ __forceinline__
+#else
+#define HOST_DEVICE inline __attribute__((always_inline))
+#endif
+
+namespace edge_mtl {
+
+// Where a frame lies in the network's input, all in pixels.
+struct Placement {
+  int frame_width, frame_height;
+  int x, y, width, height;
+};
+
+// Positions between samples
+
+constexpr int kFractionBits = 11;
+constexpr int32_t kOne = 1 << kFractionBits;
+
+// `count` even samples of [start, start + extent) on an axis of length `whole`, over all of which
+// a grid of `cells` lies. Whole numbers up to kMaxExtent keep every product below within 64 bits.
+struct Axis {
+  int64_t count, start, extent, whole, cells;
+
+  bool operator==(const Axis& other) const {
+    return count == other.count && start == other.start && extent == other.extent &&
+           whole == other.whole && cells == other.cells;
+  }
+};
+
+constexpr int kMaxExtent = 65535;
+
+// A sample lies weight / kOne of the way from grid cell `lower` to `upper`.
+struct Tap {
+  int32_t lower, upper, weight;
+};
+
+HOST_DEVICE Tap tap_at(const Axis& axis, int64_t i) {
+  const int64_t numerator = (2 * axis.start * axis.count + (2 * i + 1) * axis.extent) * axis.cells -
+                            axis.count * axis.whole;
+  const int64_t denominator = 2 * axis.count * axis.whole;
+  const int64_t scaled = 2 * kOne * numerator + denominator;  // rounds to the nearest 1 / kOne
+  const int64_t last = (axis.cells - 1) * kOne;
+  int64_t position = scaled < 0 ? 0 : scaled / (2 * denominator);
+  position = position < last ? position : last;
+  const int64_t lower = position >> kFractionBits;
+  const int64_t upper = lower + 1 < axis.cells ? lower + 1 : lower;
+  return {static_cast<int32_t>(lower), static_cast<int32_t>(upper),
+          static_cast<int32_t>(position & (kOne - 1))};
+}
+
+// kOne times the linear interpolation. Weights are of the values' type, int32_t or float; on the
+// host any of the three may be a vector of them.
+template <typename Value, typename Weight>
+HOST_DEVICE auto blend(Value lower, Value upper, Weight weight) {
+  const Weight whole = Weight{} + kOne;
+  return lower * (whole - weight) + upper * weight;
+}
+
+// Pixels
+
+// The 8-bit values of pixels, or a vector of them, that were blended in both directions.
+template <typename Value>
+HOST_DEVICE Value rounded_pixel(Value blended) {
+  return (blended + (1 << (2 * kFractionBits - 1))) >> (2 * kFractionBits);
+}
+
+// Logits
+
+// 8-bit logits are compared and blended as whole numbers: 255 * kOne * kOne fits in 31 bits.
+template <typename T>
+using SumOf = std::conditional_t<std::is_same_v<T, float>, float, int32_t>;
+
+// A finite stand-in for a logit, so that no blend of it is NaN; NaN counts as the lowest.
+HOST_DEVICE float bounded_logit(float logit) {
+  constexpr float kLimit = 1e30F;
+  const float bounded = logit > -kLimit ? logit : -kLimit;
+  return bounded < kLimit ? bounded : kLimit;
+}
+
+HOST_DEVICE int32_t bounded_logit(int32_t logit) { return logit; }
+
+HOST_DEVICE float dequantised(float value, float, int) { return value; }
+
+HOST_DEVICE float dequantised(int32_t value, float scale, int zero_point) {
+  return scale * static_cast<float>(value - zero_point);
+}
+
+HOST_DEVICE float sigmoid(float logit) {
+  return static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(logit))));
+}
+
+// Boxes
+
+struct Box {
+  float x1, y1, x2, y2;
+};
+
+// Distances left, top, right, bottom from a cell's centre, in strides; below zero counts as zero
+// and NaN stays NaN.
+struct Reach {
+  float left, top, right, bottom;
+};
+
+HOST_DEVICE float reach_pixels(float distance, float stride) {
+  return (distance < 0.0F ? 0.0F : distance) * stride;
+}
+
+// The box around the centre of cell (column, row), in pixels of the frame but not clipped to it.
+HOST_DEVICE Box decoded_box(const Reach& reach, int column, int row, float stride,
+                            const Placement& placement) {
+  const float centre_x = (static_cast<float>(column) + 0.5F) * stride;
+  const float centre_y = (static_cast<float>(row) + 0.5F) * stride;
+  const float x = static_cast<float>(placement.x);
+  const float y = static_cast<float>(placement.y);
+  const float per_pixel_x =
+      static_cast<float>(static_cast<double>(placement.frame_width) / placement.width);
+  const float per_pixel_y =
+      static_cast<float>(static_cast<double>(placement.frame_height) / placement.height);
+  return {(centre_x - reach_pixels(reach.left, stride) - x) * per_pixel_x,
+          (centre_y - reach_pixels(reach.top, stride) - y) * per_pixel_y,
+          (centre_x + reach_pixels(reach.right, stride) - x) * per_pixel_x,
+          (centre_y + reach_pixels(reach.bottom, stride) - y) * per_pixel_y};
+}
+
+HOST_DEVICE bool is_finite(const Box& box) {
+  return std::isfinite(box.x1) && std::isfinite(box.y1) && std::isfinite(box.x2) &&
+         std::isfinite(box.y2);
+}
+
+HOST_DEVICE float clipped(float value, float limit) {
+  const float positive = value > 0.0F ? value : 0.0F;
+  return positive < limit ? positive : limit;
+}
+
+HOST_DEVICE Box clipped_box(const Box& box, const Placement& placement) {
+  const float width = static_cast<float>(placement.frame_width);
+  const float height = static_cast<float>(placement.frame_height);
+  return {clipped(box.x1, width), clipped(box.y1, height), clipped(box.x2, width),
+          clipped(box.y2, height)};
+}
+
+HOST_DEVICE bool is_solid(const Box& box) { return box.x2 > box.x1 && box.y2 > box.y1; }
+
+HOST_DEVICE float area(const Box& box) { return (box.x2 - box.x1) * (box.y2 - box.y1); }
+
+// Whether the intersection over union exceeds the threshold, without a division.
+HOST_DEVICE bool overlaps(const Box& a, const Box& b, float iou_threshold) {
+  const float width = (a.x2 < b.x2 ? a.x2 : b.x2) - (a.x1 > b.x1 ? a.x1 : b.x1);
+  const float height = (a.y2 < b.y2 ? a.y2 : b.y2) - (a.y1 > b.y1 ? a.y1 : b.y1);
+  const float shared = (width > 0.0F ? width : 0.0F) * (height > 0.0F ? height : 0.0F);
+  return shared > iou_threshold * (area(a) + area(b) - shared);
+}
+
+}  // namespace edge_mtl
