@@ -1,0 +1,1 @@
+"""Data sets as `Sample`s: readers, the scene renderer, augmentation and mixing."""

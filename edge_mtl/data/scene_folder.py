@@ -1,0 +1,257 @@
+"""A folder of labelled frames with the labels of every task, written and read.
+
+    dataset.json          format version, vocabulary, number of frames, how it was made
+    labels.jsonl          a line a frame: file, boxes, keypoints, attributes
+    images/000000.jpg     frames in order
+    masks/NAME/000000.png class ids of every mask, 255 where nobody labelled
+
+`dataset.json` is written last, so a folder without it was not finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mtl.data.datasets import Dataset, folder_listing
+from edge_mtl.data.images import read_image, read_mask
+from edge_mtl.data.sample import IGNORE, KEYPOINTS, Boxes, Sample, Vocabulary
+from edge_mtl.errors import EdgeMtlError, UsageError
+
+FORMAT_VERSION = 1
+JPEG_QUALITY = 92
+
+
+class FolderCard(msgspec.Struct, frozen=True, kw_only=True):
+    """`dataset.json`."""
+
+    format_version: int
+    frames: int
+    masks: dict[str, tuple[str, ...]]
+    boxes: tuple[str, ...]
+    keypoints: tuple[str, ...]
+    made_from: str
+
+
+class FrameLabels(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of `labels.jsonl`. Boxes are x1 y1 x2 y2 in pixels, keypoints x y visibility."""
+
+    file: str
+    name: str
+    masks: tuple[str, ...]
+    boxes: list[tuple[float, float, float, float]] | None
+    class_ids: list[int]
+    keypoints: list[list[tuple[float, float, float]]] | None
+    attributes: dict[str, str]
+
+
+def write_scene_folder(
+    dataset: Dataset, folder: Path, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Write every sample of a data set into a new or empty folder.
+
+    progress: called after every frame with (frames written, frames in all).
+
+    Raises:
+        UsageError: `folder` holds something already.
+        EdgeMtlError: a folder or file cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(
+            f"{folder}: expected a new or an empty folder to write to, found one in use; "
+            "delete it or give another"
+        )
+    try:
+        _write_all(dataset, folder, progress or (lambda _written, _total: None))
+    except OSError as error:
+        raise EdgeMtlError(
+            f"{error.filename or folder}: expected to write {len(dataset)} frames, found "
+            f"{error.strerror}; make room or give another folder, and write it again"
+        ) from None
+
+
+def _write_all(dataset: Dataset, folder: Path, progress: Callable[[int, int], None]) -> None:
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for name in dataset.vocabulary.masks:
+        (folder / "masks" / name).mkdir(parents=True)
+    with (folder / "labels.jsonl").open("wb") as lines:
+        for index in range(len(dataset)):
+            sample = dataset[index]
+            labels = _labels(sample, f"{index:06d}.jpg")
+            _write(folder / "images" / labels.file, sample.image)
+            for name, mask in sample.masks.items():
+                _write(_mask_path(folder, name, labels.file), mask)
+            lines.write(msgspec.json.encode(labels) + b"\n")
+            progress(index + 1, len(dataset))
+    card = FolderCard(
+        format_version=FORMAT_VERSION,
+        frames=len(dataset),
+        masks=dataset.vocabulary.masks,
+        boxes=dataset.vocabulary.boxes,
+        keypoints=KEYPOINTS,
+        made_from=dataset.name,
+    )
+    unfinished = folder / "dataset.json.part"
+    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(card)))
+    unfinished.replace(folder / "dataset.json")
+
+
+class SceneFolder:
+    """The samples of a folder that `write_scene_folder` wrote.
+
+    Labels are read when this is made, images and masks when a sample is taken.
+
+    Raises:
+        EdgeMtlError: the folder was not finished, is of a newer format, or a line of labels is
+            missing or damaged. Taking a sample raises it for a damaged image or mask.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        card = _read_card(folder)
+        self.name = f"rendered:{folder}"
+        self.vocabulary = Vocabulary(masks=card.masks, boxes=card.boxes)
+        self._folder = folder
+        self._frames = _read_labels(folder / "labels.jsonl", card)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> Sample:
+        labels = self._frames[index]
+        image = read_image(self._folder / "images" / labels.file)
+        size = image.shape[1], image.shape[0]
+        masks = {
+            name: read_mask(
+                _mask_path(self._folder, name, labels.file),
+                size,
+                [*range(len(self.vocabulary.masks[name])), IGNORE],
+            )
+            for name in labels.masks
+        }
+        return Sample(
+            image=image,
+            name=labels.name,
+            masks=masks,
+            boxes=_boxes(labels),
+            attributes=labels.attributes,
+        )
+
+
+def _labels(sample: Sample, file: str) -> FrameLabels:
+    boxes = sample.boxes
+    keypoints = None if boxes is None else boxes.keypoints
+    return FrameLabels(
+        file=file,
+        name=sample.name,
+        masks=tuple(sample.masks),
+        boxes=None if boxes is None else _rounded(boxes.corners),
+        class_ids=[] if boxes is None else boxes.class_ids.tolist(),
+        keypoints=None if keypoints is None else _rounded(keypoints),
+        attributes=sample.attributes,
+    )
+
+
+def _rounded(values: NDArray[np.float32]) -> Any:
+    """Nested lists to a thousandth of a pixel: float32 in full would triple the file."""
+    return values.astype(np.float64).round(3).tolist()
+
+
+def _boxes(labels: FrameLabels) -> Boxes | None:
+    if labels.boxes is None:
+        return None
+    keypoints = None
+    if labels.keypoints is not None:
+        keypoints = np.array(labels.keypoints, np.float32).reshape(-1, len(KEYPOINTS), 3)
+    return Boxes(
+        corners=np.array(labels.boxes, np.float32).reshape(-1, 4),
+        class_ids=np.array(labels.class_ids, np.int64),
+        keypoints=keypoints,
+    )
+
+
+def _mask_path(folder: Path, name: str, file: str) -> Path:
+    return folder / "masks" / name / Path(file).with_suffix(".png")
+
+
+def _write(path: Path, image: NDArray[np.uint8]) -> None:
+    # PNG level 1: masks are large flat regions, more effort costs time and saves little.
+    png = path.suffix == ".png"
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if png else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    path.write_bytes(cv2.imencode(path.suffix, image, options)[1].tobytes())
+
+
+def _read_card(folder: Path) -> FolderCard:
+    path = folder / "dataset.json"
+    if not path.is_file():
+        if (folder / "labels.jsonl").is_file():
+            raise EdgeMtlError(
+                f"{folder}: writing this folder was interrupted, it has no dataset.json; "
+                "delete it and write it again"
+            )
+        raise EdgeMtlError(
+            f"{folder}: expected a folder with dataset.json, labels.jsonl, images/ and masks/, "
+            f"found {folder_listing(folder)}; make one with `edge-mtl render -o {folder}`"
+        )
+    try:
+        version = msgspec.json.decode(path.read_bytes(), type=_Version).format_version
+        if version > FORMAT_VERSION:
+            raise EdgeMtlError(
+                f"{path}: expected format version {FORMAT_VERSION} or older, found {version}; "
+                "update edge-mtl or write the folder again"
+            )
+        return msgspec.json.decode(path.read_bytes(), type=FolderCard)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EdgeMtlError(f"{path}: damaged: {error}; write the folder again") from None
+
+
+class _Version(msgspec.Struct):
+    format_version: int
+
+
+def _read_labels(path: Path, card: FolderCard) -> list[FrameLabels]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise EdgeMtlError(f"{path}: {error.strerror}; write the folder again") from None
+    if len(lines) != card.frames:
+        raise EdgeMtlError(
+            f"{path}: expected {card.frames} lines, a frame each, found {len(lines)}; "
+            "write the folder again"
+        )
+    decoder = msgspec.json.Decoder(FrameLabels)
+    frames = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            frame = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise EdgeMtlError(f"{path} line {number}: {error}; write the folder again") from None
+        problem = _inconsistency(frame, card)
+        if problem:
+            raise EdgeMtlError(f"{path} line {number}: {problem}; write the folder again")
+        frames.append(frame)
+    return frames
+
+
+def _inconsistency(frame: FrameLabels, card: FolderCard) -> str | None:
+    """What a line of labels says that its `dataset.json` or itself contradicts."""
+    if frame.file != Path(frame.file).name:
+        return f"expected a file name in images/, found {frame.file!r}"
+    boxes = len(frame.boxes or ())
+    if len(frame.class_ids) != boxes:
+        return f"expected a class id for each of {boxes} boxes, found {len(frame.class_ids)}"
+    if any(not 0 <= class_id < len(card.boxes) for class_id in frame.class_ids):
+        return f"expected class ids below {len(card.boxes)}, found {frame.class_ids}"
+    if frame.keypoints is not None and (
+        len(frame.keypoints) != boxes or any(len(k) != len(KEYPOINTS) for k in frame.keypoints)
+    ):
+        return f"expected {len(KEYPOINTS)} keypoints for each of {boxes} boxes"
+    unknown = sorted(set(frame.masks) - set(card.masks))
+    if unknown:
+        return f"expected masks named {', '.join(card.masks)}, found {', '.join(unknown)}"
+    return None

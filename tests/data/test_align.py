@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from edge_mtl.data.align import Alignment, align
+from edge_mtl.data.sample import IGNORE, KEYPOINTS, Boxes, Sample, Vocabulary
+from edge_mtl.errors import UsageError
+from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask
+
+VOCABULARY = Vocabulary(
+    masks={"segmentation": ("Sky", "Road", "Car"), "lanes": ("background", "lane")},
+    boxes=("car", "sign", "person"),
+)
+
+
+def spec(*tasks):
+    return ModelSpec(
+        name="test", input=InputSpec(width=64, height=32), backbone="edgenet", tasks=tasks
+    )
+
+
+@pytest.fixture
+def sample():
+    return Sample(
+        image=np.zeros((2, 3, 3), np.uint8),
+        name="frame",
+        masks={
+            "segmentation": np.array([[0, 1, 2], [2, IGNORE, 1]], np.uint8),
+            "lanes": np.array([[0, 1, 0], [1, 1, IGNORE]], np.uint8),
+        },
+        boxes=Boxes(
+            corners=np.arange(12, dtype=np.float32).reshape(3, 4),
+            class_ids=np.array([2, 1, 0]),
+            keypoints=np.ones((3, len(KEYPOINTS), 3), np.float32)
+            * np.arange(3, dtype=np.float32)[:, None, None],
+        ),
+        attributes={"time": "night"},
+    )
+
+
+def test_masks_and_boxes_get_the_ids_of_the_spec_by_name(sample):
+    aligned = align(
+        sample,
+        VOCABULARY,
+        spec(
+            SegmentationTask(name="segmentation", classes=("Car", "Tree", "Road")),
+            DetectionTask(classes=("person", "bus", "car")),
+        ),
+    )
+    assert list(aligned.masks) == ["segmentation"]
+    assert aligned.masks["segmentation"].tolist() == [[IGNORE, 2, 0], [0, IGNORE, 2]]
+    assert aligned.boxes.class_ids.tolist() == [0, 2]
+    assert aligned.boxes.corners.tolist() == [[0, 1, 2, 3], [8, 9, 10, 11]]
+    assert aligned.boxes.keypoints[:, 0, 0].tolist() == [0, 2]
+    assert aligned.attributes == {"time": "night"}
+    assert aligned.image is sample.image
+
+
+def test_equal_classes_cost_nothing(sample):
+    aligned = align(
+        sample, VOCABULARY, spec(SegmentationTask(name="lanes", classes=("background", "lane")))
+    )
+    assert aligned.masks["lanes"] is sample.masks["lanes"]
+    assert aligned.boxes is None
+
+
+def test_a_longer_spec_keeps_ids_and_ignores_the_rest(sample):
+    longer = spec(SegmentationTask(name="segmentation", classes=("Sky", "Road", "Car", "Tree")))
+    aligned = align(sample, VOCABULARY, longer)
+    np.testing.assert_array_equal(aligned.masks["segmentation"], sample.masks["segmentation"])
+
+
+def test_boxes_of_no_shared_class_give_no_loss_rather_than_an_empty_picture(sample):
+    tasks = (
+        SegmentationTask(name="lanes", classes=("background", "lane")),
+        DetectionTask(classes=("bus",)),
+    )
+    assert align(sample, VOCABULARY, spec(*tasks)).boxes is None
+    known = align(sample, VOCABULARY, spec(DetectionTask(classes=("bus", "car")))).boxes
+    assert known.class_ids.tolist() == [1]
+
+
+def test_a_sample_may_lack_labels_of_its_vocabulary(sample):
+    bare = Sample(image=sample.image, name="bare")
+    aligned = align(
+        bare,
+        VOCABULARY,
+        spec(
+            SegmentationTask(name="segmentation", classes=("Road",)),
+            DetectionTask(classes=("car",)),
+        ),
+    )
+    assert aligned.masks == {}
+    assert aligned.boxes is None
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        (SegmentationTask(name="drivable", classes=("background", "drivable")),),
+        (SegmentationTask(name="segmentation", classes=("Lake",)), DetectionTask(classes=("bus",))),
+    ],
+)
+def test_data_that_labels_nothing_of_the_spec_is_an_error(tasks):
+    with pytest.raises(
+        UsageError,
+        match=r"labels nothing .*'test'.*found segmentation \(Sky, Road, Car\); .*boxes \(car",
+    ):
+        Alignment(VOCABULARY, spec(*tasks))
+
+
+def test_two_detection_tasks_cannot_share_one_set_of_boxes():
+    tasks = (DetectionTask(classes=("car",)), DetectionTask(name="signs", classes=("sign",)))
+    with pytest.raises(UsageError, match="one detection task, found detection, signs"):
+        Alignment(VOCABULARY, spec(*tasks))
