@@ -1,0 +1,123 @@
+"""The command line: a table of thin subcommands, each in a file of its own.
+
+The module of a subcommand holds a function `command` that Typer can read. It is imported when its
+subcommand is called, so that `edge-mtl run` loads no torch and `edge-mtl --help` loads nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from edge_mtl.errors import EdgeMtlError
+from edge_mtl.extras import explain
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "doctor": ("edge_mtl.cli.doctor", "Tell what works here, what is missing and how to get it."),
+    "render": ("edge_mtl.cli.render", "Render driving scenes: a video, or a folder with labels."),
+    "train": ("edge_mtl.cli.train", "Train a network as a configuration says."),
+    "eval": ("edge_mtl.cli.eval", "Measure the accuracy of a checkpoint or a bundle."),
+    "export": ("edge_mtl.cli.export", "Turn a checkpoint into a bundle that runs."),
+    "run": ("edge_mtl.cli.run", "Run a model on a camera, a video, images or rendered scenes."),
+    "bench": ("edge_mtl.cli.bench", "Measure the latency of every stage of a model."),
+    "demo": ("edge_mtl.cli.demo", "Go the whole way once, from scenes to an annotated video."),
+}
+"""By the name of the subcommand, its module and its line in the help."""
+
+_SIGPIPE_EXIT, _INTERRUPT_EXIT = 141, 130
+
+
+class _Group(TyperGroup):
+    """Lists the subcommands from the table and imports the one that is called."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, (_, line) in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=line)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, found, rest = super().resolve_command(ctx, args)
+        if name is None or found is None:
+            return name, found, rest
+        module, line = COMMANDS[name]
+        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        single.command(name, help=line)(import_module(module).command)
+        return name, typer.main.get_command(single), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EdgeMtlError as error:
+            _fail(error, ctx.params["debug"])
+        except ImportError as error:
+            explained = explain(error)
+            if explained is None:
+                raise
+            _fail(explained, ctx.params["debug"])
+        except BrokenPipeError:
+            # Whoever read our output has seen enough; nor may the interpreter flush into it later.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(_SIGPIPE_EXIT) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(_INTERRUPT_EXIT) from None
+
+
+def _fail(error: EdgeMtlError, debug: bool) -> NoReturn:
+    if debug:
+        raise error
+    print(f"edge-mtl: error: {error}", file=sys.stderr)
+    raise typer.Exit(error.exit_code)
+
+
+class _StderrHandler(logging.Handler):
+    """Writes to what `sys.stderr` is at the time: a progress bar puts itself in between."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        print(f"edge-mtl: {level}{record.getMessage()}", file=sys.stderr)
+
+
+app = typer.Typer(
+    cls=_Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from edge_mtl import __version__
+
+        print(f"edge-mtl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _settings(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks and what the libraries log.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Multi-task driving networks, from training to the edge."""
+    if not debug:
+        # OpenCV and FFmpeg print what they dislike about a file; we say it in one line.
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    logger = logging.getLogger("edge_mtl")
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    logger.handlers = [_StderrHandler()]
+
+
+def main() -> None:
+    """The entry point of `edge-mtl`. `--debug` is understood before and behind the subcommand."""
+    arguments = sys.argv[1:]
+    if "--debug" in arguments:
+        arguments = ["--debug", *(each for each in arguments if each != "--debug")]
+    app(arguments, prog_name="edge-mtl")

@@ -1,0 +1,58 @@
+"""Options that several subcommands take, and the `--json` that they write."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from edge_mtl.errors import EdgeMtlError
+
+Model = Annotated[str, typer.Argument(help="A bundle, or the name of one that ships: driving-s.")]
+EngineName = Annotated[
+    str, typer.Option("--engine", help="auto (the fastest installed), onnxruntime or openvino.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="Threads of the engine; all cores if left out."),
+]
+JsonTarget = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write the figures as JSON; - for stdout."),
+]
+
+
+class MaskSizeName(str, Enum):
+    """The values of `--masks`; see `Pipeline`."""
+
+    frame = "frame"
+    network = "network"
+
+
+Masks = Annotated[
+    MaskSizeName, typer.Option("--masks", help="Masks of the frame's or the network's size.")
+]
+
+
+def write_json(target: str, data: Any) -> None:
+    """Write `data`, indented, to the path or, for "-", to standard output.
+
+    Raises:
+        EdgeMtlError: the file cannot be written.
+    """
+    text = msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EdgeMtlError(
+            f"{target}: expected a file that can be written, found: {error.strerror}; choose "
+            "another place for --json"
+        ) from None

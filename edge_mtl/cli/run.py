@@ -1,0 +1,118 @@
+"""`edge-mtl run`: a source through a model into a video, JSON lines or a window."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_mtl.cli.options import (
+    EngineName,
+    JsonTarget,
+    Masks,
+    MaskSizeName,
+    Model,
+    Threads,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from edge_mtl.runtime.sinks import Sink
+    from edge_mtl.runtime.sources import Source
+    from edge_mtl.scene import Scene
+
+
+def command(
+    model: Model,
+    source: Annotated[
+        str,
+        typer.Option(
+            "--source",
+            "-s",
+            help="A camera (0, /dev/video0), a video, a folder of images, or "
+            "rendered[:seed=7,frames=300,...].",
+        ),
+    ],
+    engine: EngineName = "auto",
+    threads: Threads = None,
+    masks: Masks = MaskSizeName.frame,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the annotated video: .mp4, .mov, .mkv or .avi.")
+    ] = None,
+    jsonl: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write a JSON line a frame; - for stdout.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show the annotated frames.")] = False,
+    frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    json: JsonTarget = None,
+) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from edge_mtl.runtime.pipeline import Pipeline
+    from edge_mtl.runtime.sources import open_source
+    from edge_mtl.runtime.stream import Stream
+
+    with ExitStack() as stack:
+        opened = open_source(source)
+        stack.callback(opened.close)
+        pipeline = stack.enter_context(Pipeline.open(model, engine, threads, masks.value))
+        sinks = _open_sinks(stack, opened, save, jsonl, show)
+        progress = stack.enter_context(
+            Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[latency]}"),
+                console=Console(stderr=True),
+                transient=True,
+                disable=not sys.stderr.isatty(),
+            )
+        )
+        total = min((n for n in (opened.length, frames) if n is not None), default=None)
+        bar = progress.add_task(opened.name, total=total, latency="")
+
+        def show_progress(scene: Scene) -> None:
+            latency_ms = sum(scene.stages_ms.values())
+            progress.update(bar, advance=1, latency=f"{latency_ms:.1f} ms")
+
+        report = Stream(opened, pipeline, sinks, max_frames=frames, on_scene=show_progress).run()
+
+    console = Console(stderr="-" in (jsonl, json), markup=False)
+    console.print(f"{model} on {opened.name}, {pipeline.engine.name}")
+    console.print(report.latency.table())
+    if report.dropped or report.skipped:
+        console.print(f"{report.dropped} frames dropped, {report.skipped} pictures unreadable")
+    if json is not None:
+        about = {"model": model, "source": opened.name, "engine": pipeline.engine.name}
+        write_json(json, {**about, **report.to_json()})
+
+
+def _open_sinks(
+    stack: ExitStack, source: Source, save: Path | None, jsonl: str | None, show: bool
+) -> list[Sink]:
+    """The sinks in the order in which they get a scene; `stack` closes them."""
+    sinks: list[Sink] = []
+    if jsonl is not None:
+        from edge_mtl.runtime.sinks.json_lines import JsonLinesSink
+
+        sinks.append(JsonLinesSink(jsonl))
+        stack.callback(sinks[-1].close)
+    if save is None and not show:
+        return sinks
+    from edge_mtl.runtime.draw import Annotator
+
+    annotate = Annotator()
+    if save is not None:
+        from edge_mtl.runtime.sinks.video import VideoSink
+
+        sinks.append(VideoSink(save, source.frames_per_second, source.live, annotate))
+        stack.callback(sinks[-1].close)
+    if show:
+        from edge_mtl.runtime.sinks.window import WindowSink
+
+        sinks.append(WindowSink(source.name, annotate))
+    return sinks

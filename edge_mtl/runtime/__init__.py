@@ -1,0 +1,1 @@
+"""Frames in, scenes out: sources, engines, the pipeline and sinks. Never imports torch."""

@@ -1,0 +1,231 @@
+"""Engines behind one protocol; adding one is a file here and a row in `ENGINES`."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mtl.bundle import Bundle
+from edge_mtl.errors import EdgeMtlError, UsageError
+from edge_mtl.spec import TensorSpec
+
+_log = logging.getLogger(__name__)
+
+_TRIAL_S = 0.3
+_TRIAL_RUNS = 30
+
+
+class Engine(Protocol):
+    """A network that runs. Its buffers are allocated once, when it opens.
+
+    name: such as "onnxruntime".
+    image: the input buffer, (1, 3, H, W); the pipeline writes the next picture into it.
+    outputs: by name, the raw output buffers; they hold the last result until the next `infer`.
+    input_tensor, output_tensors: shape, dtype, scale and zero point of these buffers.
+    """
+
+    name: str
+    image: NDArray[Any]
+    input_tensor: TensorSpec
+    outputs: Mapping[str, NDArray[Any]]
+    output_tensors: tuple[TensorSpec, ...]
+
+    def infer(self) -> None:
+        """Run the network from `image` to `outputs`. Releases the interpreter lock."""
+
+    def close(self) -> None:
+        """Release the network; the buffers are not to be used any more. Twice does no harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEntry:
+    """A row of `ENGINES`.
+
+    module: what must be importable; its distribution on PyPI has the same name.
+    extra: the extra of edge-mtl that installs it.
+    open: makes the engine from a bundle and a number of threads (None: all that it can use).
+    """
+
+    module: str
+    extra: str
+    open: Callable[[Bundle, int | None], Engine]
+
+
+def _open_onnxruntime(bundle: Bundle, threads: int | None) -> Engine:
+    from edge_mtl.runtime.engines.ort import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(bundle, threads)
+
+
+def _open_openvino(bundle: Bundle, threads: int | None) -> Engine:
+    from edge_mtl.runtime.engines.ov import OpenVinoEngine
+
+    return OpenVinoEngine(bundle, threads)
+
+
+ENGINES: Mapping[str, EngineEntry] = {
+    "onnxruntime": EngineEntry("onnxruntime", "cpu", _open_onnxruntime),
+    "openvino": EngineEntry("openvino", "cpu", _open_openvino),
+}
+
+
+def open_engine(name: str, bundle: Bundle, threads: int | None = None) -> Engine:
+    """Open a bundle's network in an engine and run it once, so that it is known to work and warm.
+
+    Args:
+        name: a name in `ENGINES`, or "auto" for the one that runs this network fastest among those
+            that are installed.
+        bundle: the network and what its tensors mean.
+        threads: how many threads the engine may compute with; None for all that it can use.
+
+    Raises:
+        UsageError: no engine has that name, or `threads` is below 1.
+        EdgeMtlError: the engine is not installed, or it refuses the network.
+    """
+    if threads is not None and threads < 1:
+        raise UsageError(f"expected at least 1 thread, found {threads}; leave it out for all cores")
+    if name == "auto":
+        return _open_fastest(bundle, threads)
+    if name not in ENGINES:
+        raise UsageError(
+            f"no engine is called {name!r}; these are known: auto, {', '.join(ENGINES)}"
+        )
+    try:
+        return _open(name, bundle, threads)
+    except ImportError as error:
+        entry = ENGINES[name]
+        raise EdgeMtlError(
+            f"the engine {name} is not installed ({error}): pip install 'edge-mtl[{entry.extra}]'"
+        ) from error
+
+
+def _open(name: str, bundle: Bundle, threads: int | None) -> Engine:
+    engine = ENGINES[name].open(bundle, threads)
+    engine.image.fill(0)
+    try:
+        engine.infer()
+    except Exception as error:  # every engine raises types of its own
+        engine.close()
+        raise refusal(name, bundle, error) from error
+    return engine
+
+
+def _open_fastest(bundle: Bundle, threads: int | None) -> Engine:
+    """Open every installed engine in turn and keep the one with the lowest median latency."""
+    opened: list[Engine] = []
+    problems: list[EdgeMtlError] = []
+    for name in ENGINES:
+        engine = _open_if_usable(name, bundle, threads, problems)
+        if engine is not None:
+            opened.append(engine)
+    if not opened:
+        if problems:
+            raise problems[0]
+        extras = sorted({entry.extra for entry in ENGINES.values()})
+        raise EdgeMtlError(
+            f"no engine is installed, expected one of {', '.join(ENGINES)}: "
+            f"pip install 'edge-mtl[{','.join(extras)}]'"
+        )
+    for problem in problems:
+        _log.warning("%s", problem)
+    if len(opened) == 1:
+        _log.info("engine auto: %s, the only one that runs this network here", opened[0].name)
+        return opened[0]
+    times_ms = [_median_ms(engine) for engine in opened]
+    fastest = opened[times_ms.index(min(times_ms))]
+    for engine in opened:
+        if engine is not fastest:
+            engine.close()
+    measured = zip(opened, times_ms, strict=True)
+    _log.info(
+        "engine auto: %s (%s)",
+        fastest.name,
+        ", ".join(f"{engine.name} {time_ms:.2f} ms" for engine, time_ms in measured),
+    )
+    return fastest
+
+
+def _open_if_usable(
+    name: str, bundle: Bundle, threads: int | None, problems: list[EdgeMtlError]
+) -> Engine | None:
+    """The engine; None where it is not installed or, with a note in `problems`, does not fit."""
+    try:
+        return _open(name, bundle, threads)
+    except ImportError as error:
+        _log.debug("engine %s is not installed: %s", name, error)
+    except EdgeMtlError as error:
+        problems.append(error)
+    return None
+
+
+def _median_ms(engine: Engine) -> float:
+    """The median latency over at most `_TRIAL_S` seconds; at least 3 runs, the first left out."""
+    engine.infer()
+    times_ms: list[float] = []
+    start = time.perf_counter()
+    while len(times_ms) < 3 or (
+        len(times_ms) < _TRIAL_RUNS and time.perf_counter() - start < _TRIAL_S
+    ):
+        begin = time.perf_counter()
+        engine.infer()
+        times_ms.append((time.perf_counter() - begin) * 1e3)
+    return median(times_ms)
+
+
+def refusal(name: str, bundle: Bundle, error: Exception) -> EdgeMtlError:
+    """The error for a network that an engine cannot load or run, with the engine's reason."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = lines[-1] if lines else type(error).__name__
+    others = " or ".join(f"--engine {other}" for other in ENGINES if other != name)
+    return EdgeMtlError(
+        f"{bundle.path}: {name} refuses the network ({reason}); try {others}, or export it again"
+    )
+
+
+def edge_buffers(
+    name: str, bundle: Bundle, network: Mapping[str, tuple[tuple[int | None, ...], str]]
+) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+    """Allocate the input and output buffers that the manifest describes.
+
+    Args:
+        name: the engine's, for messages.
+        bundle: its manifest names the tensors at the network's edges.
+        network: by name, the shape (None where it is free) and dtype of the tensors that the
+            network itself declares.
+
+    Returns:
+        The input buffer and, by name, the output buffers. Both are zero.
+
+    Raises:
+        EdgeMtlError: the network has no such tensor, or one of another shape or dtype: an engine
+            would read or write past the buffer.
+    """
+    manifest = bundle.manifest
+    buffers = {}
+    for tensor in (manifest.input, *manifest.outputs):
+        if tensor.name not in network:
+            raise EdgeMtlError(
+                f"{bundle.path}: {name} finds no tensor {tensor.name!r} in the network, which has "
+                f"{', '.join(network)}; export it again"
+            )
+        shape, dtype = network[tensor.name]
+        fits = len(shape) == len(tensor.shape) and all(
+            found is None or found == expected
+            for found, expected in zip(shape, tensor.shape, strict=True)
+        )
+        if not fits or dtype != tensor.dtype:
+            found = "x".join("?" if size is None else str(size) for size in shape)
+            raise EdgeMtlError(
+                f"{bundle.path}: expected tensor {tensor.name!r} to be {tensor.dtype} "
+                f"{'x'.join(map(str, tensor.shape))}, the network has {dtype} {found}; "
+                "export it again"
+            )
+        buffers[tensor.name] = np.zeros(tensor.shape, tensor.dtype)
+    return buffers.pop(manifest.input.name), buffers

@@ -1,0 +1,167 @@
+"""`Pipeline`: one camera frame in, one `Scene` out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mtl import zoo
+from edge_mtl.bundle import Bundle
+from edge_mtl.errors import EdgeMtlError
+from edge_mtl.ops import FusedHead, Preprocessor
+from edge_mtl.placement import Placement
+from edge_mtl.reference import MaskSize
+from edge_mtl.runtime.engines import Engine, open_engine
+from edge_mtl.scene import Scene
+from edge_mtl.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from edge_mtl.runtime.sources import Source
+
+
+class Pipeline:
+    """Preprocessing, an engine and the head for one frame at a time. Not safe across threads.
+
+    Args:
+        spec: what the network takes in and which tasks it solves.
+        engine: the network that runs. The pipeline closes it.
+        mask_size: "frame" for masks of the frame's size; "network" for masks of the size that the
+            frame has in the network's input, which cost less.
+    """
+
+    def __init__(self, spec: ModelSpec, engine: Engine, *, mask_size: MaskSize = "frame") -> None:
+        self.spec = spec
+        self.engine = engine
+        self.mask_size = mask_size
+        self._preprocess = Preprocessor(spec.input, engine.input_tensor)
+        self._head = FusedHead(spec, engine.output_tensors)
+        self._placement = Placement.fit(spec.input.size, spec.input)
+
+    @classmethod
+    def open(
+        cls,
+        model: str | Path,
+        engine: str = "auto",
+        threads: int | None = None,
+        mask_size: MaskSize = "frame",
+    ) -> Pipeline:
+        """Open a bundle and the engine that runs it.
+
+        Args:
+            model: the path of a bundle, or the name of a network that ships with the package.
+            engine: "onnxruntime", "openvino", or "auto" for the faster one of those installed.
+            threads: how many threads the engine may compute with; None for all that it can use.
+            mask_size: see `Pipeline`.
+
+        Raises:
+            UsageError: no such shipped network or engine.
+            BundleError: the bundle is missing, damaged or of a newer format.
+            EdgeMtlError: the engine is not installed or refuses the network.
+
+        >>> with Pipeline.open("driving-s") as pipe:  # doctest: +SKIP
+        ...     scene = pipe(frame)
+        """
+        bundle = Bundle.open(zoo.locate(str(model), ".emtl"))
+        return cls.from_bundle(bundle, engine, threads, mask_size)
+
+    @classmethod
+    def from_bundle(
+        cls,
+        bundle: Bundle,
+        engine: str = "auto",
+        threads: int | None = None,
+        mask_size: MaskSize = "frame",
+    ) -> Pipeline:
+        """Open the engine for a bundle that is in memory; arguments and errors as of `open`."""
+        return cls(bundle.spec, open_engine(engine, bundle, threads), mask_size=mask_size)
+
+    def __call__(
+        self, frame: NDArray[np.uint8], *, frame_index: int = 0, captured_ns: int = 0
+    ) -> Scene:
+        """Look at one frame.
+
+        Args:
+            frame: (H, W, 3) uint8 BGR of any size; rows may lie apart, as in a crop.
+            frame_index: the number that the scene carries.
+            captured_ns: the time of capture that the scene carries (`time.monotonic_ns`).
+
+        Raises:
+            EdgeMtlError: the frame is no such array.
+        """
+        start_ns = time.perf_counter_ns()
+        placement = self._place(frame)
+        self._preprocess(frame, placement, self.engine.image)
+        preprocessed_ns = time.perf_counter_ns()
+        self.engine.infer()
+        inferred_ns = time.perf_counter_ns()
+        detections, masks = self._head(self.engine.outputs, placement, self.mask_size)
+        done_ns = time.perf_counter_ns()
+        return Scene(
+            size=placement.frame_size,
+            detections=detections,
+            masks=masks,
+            frame_index=frame_index,
+            captured_ns=captured_ns,
+            stages_ms={
+                "preprocess": (preprocessed_ns - start_ns) / 1e6,
+                "engine": (inferred_ns - preprocessed_ns) / 1e6,
+                "head": (done_ns - inferred_ns) / 1e6,
+            },
+        )
+
+    def stream(self, source: str | Source) -> Iterator[Scene]:
+        """The scenes of a source, until it ends. The source is closed with the iterator.
+
+        Args:
+            source: an open source, or what `sources.open_source` understands: a file, a folder,
+                a camera, or "rendered".
+
+        Raises:
+            EdgeMtlError: the source cannot be opened or is lost.
+        """
+        from edge_mtl.runtime.sources import open_source
+
+        opened = open_source(source) if isinstance(source, str) else source
+        try:
+            while (frame := opened.read()) is not None:
+                yield self(frame.image, frame_index=frame.index, captured_ns=frame.captured_ns)
+        finally:
+            opened.close()
+
+    def close(self) -> None:
+        """Release the engine."""
+        self.engine.close()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _place(self, frame: NDArray[Any]) -> Placement:
+        """Where the frame lies in the network's input; kept until a frame has another size."""
+        if not isinstance(frame, np.ndarray):
+            raise EdgeMtlError(
+                f"expected a frame as a (H, W, 3) uint8 array, found {type(frame).__name__}; "
+                "was the image read? cv2.imread gives None where it fails"
+            )
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
+            raise EdgeMtlError(
+                "expected a frame of shape (H, W, 3), uint8, blue first, with at least one pixel, "
+                f"found {frame.shape} {frame.dtype}; convert it, for example with cv2.cvtColor"
+            )
+        size = frame.shape[1], frame.shape[0]
+        if size != self._placement.frame_size:
+            self._placement = Placement.fit(size, self.spec.input)
+        return self._placement

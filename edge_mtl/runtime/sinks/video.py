@@ -1,0 +1,131 @@
+"""The annotated video."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge_mtl.errors import EdgeMtlError, UsageError
+from edge_mtl.runtime.draw import Annotator
+from edge_mtl.runtime.sources import Frame
+from edge_mtl.scene import Scene
+
+_log = logging.getLogger(__name__)
+
+# In order of preference. OpenCV's wheels have no H.264 encoder (avc1), those of a system may.
+_CODECS = {
+    ".mp4": ("avc1", "mp4v"),
+    ".mov": ("avc1", "mp4v"),
+    ".mkv": ("mp4v",),
+    ".avi": ("MJPG",),
+}
+_LONGEST_HOLD_S = 10.0
+
+
+def is_video(path: Path) -> bool:
+    """Whether a path ends like a video that `open_writer` can write."""
+    return path.suffix.lower() in _CODECS
+
+
+def open_writer(path: Path, frames_per_second: float, size: tuple[int, int]) -> cv2.VideoWriter:
+    """A writer with the best codec that OpenCV can encode here; size is (width, height).
+
+    Raises:
+        EdgeMtlError: there is none, or the file cannot be written.
+    """
+    codecs = _CODECS[path.suffix.lower()]
+    for codec in codecs:
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), frames_per_second, size)
+        if writer.isOpened():
+            return writer
+        writer.release()
+    raise EdgeMtlError(
+        f"{path}: OpenCV {cv2.__version__} can encode none of {', '.join(codecs)} at "
+        f"{size[0]}x{size[1]} there; try another folder, or another suffix of {', '.join(_CODECS)}"
+    )
+
+
+class VideoSink:
+    """Writes a video of the annotated frames. It is playable once the sink is closed.
+
+    Its size is that of the first frame; frames of another size are resized to it. What a live
+    source dropped is made up for by showing the frame before longer, so that the video keeps time.
+
+    Args:
+        path: ends in .mp4, .mov, .mkv or .avi; an existing file is overwritten by the first frame.
+        frames_per_second: the pace of the source.
+        live: whether frames come at their own pace; see `Source`.
+        annotate: draws the scenes; one for all sinks of a stream saves drawing them twice.
+
+    Raises:
+        UsageError: the path ends in something else.
+        EdgeMtlError: the file cannot be written.
+    """
+
+    def __init__(
+        self, path: Path, frames_per_second: float, live: bool, annotate: Annotator
+    ) -> None:
+        if not is_video(path):
+            raise UsageError(
+                f"{path}: expected a video that ends in {', '.join(_CODECS)}, found "
+                f"{path.suffix or 'no suffix'!r}; rename it"
+            )
+        self._path = path
+        self._frames_per_second = frames_per_second
+        self._live = live
+        self._annotate = annotate
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+        self._first_ns = 0
+        self._written = 0
+        self._resized = False
+        self._made_file = not path.exists()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.open("ab").close()
+        except OSError as error:
+            raise EdgeMtlError(
+                f"{path}: expected a file that can be written, found: {error.strerror}; choose "
+                "another place for the video"
+            ) from None
+
+    def write(self, scene: Scene, frame: Frame) -> None:
+        """Append the annotated frame."""
+        drawn = self._annotate(scene, frame.image)
+        if self._writer is None:
+            self._size = scene.size
+            self._first_ns = frame.captured_ns
+            self._writer = open_writer(self._path, self._frames_per_second, self._size)
+        if scene.size != self._size:
+            if not self._resized:
+                self._resized = True
+                _log.warning(
+                    "%s: frames changed from %dx%d to %dx%d at frame %d; the video keeps its size",
+                    self._path,
+                    *self._size,
+                    *scene.size,
+                    scene.frame_index,
+                )
+            resized = cv2.resize(drawn, self._size, interpolation=cv2.INTER_AREA)
+            drawn = np.asarray(resized, np.uint8)
+        for _ in range(self._due(frame)):
+            self._writer.write(drawn)
+            self._written += 1
+
+    def _due(self, frame: Frame) -> int:
+        """How often this frame is to be written for the video to keep time."""
+        if not self._live:
+            return 1
+        elapsed_s = (frame.captured_ns - self._first_ns) * 1e-9
+        due = 1 + round(elapsed_s * self._frames_per_second) - self._written
+        return max(0, min(due, round(_LONGEST_HOLD_S * self._frames_per_second)))
+
+    def close(self) -> None:
+        """Write the end of the file. Where no frame came, no new file is left behind."""
+        if self._writer is not None:
+            self._writer.release()
+        elif self._made_file:
+            self._path.unlink(missing_ok=True)

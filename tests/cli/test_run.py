@@ -1,0 +1,283 @@
+"""`edge-mtl run` from end to end, interrupted, and with everything that can be wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from edge_mtl.cli import app
+
+pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
+pytest.importorskip("onnxruntime", reason="the extra cpu is not installed")
+
+import cv2
+import numpy as np
+
+MAIN = "from edge_mtl.cli import main; main()"
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["run", "--engine", "onnxruntime", *map(str, arguments)])
+
+
+def count_frames(path: Path) -> int:
+    capture = cv2.VideoCapture(str(path))
+    found = 0
+    while capture.read()[0]:
+        found += 1
+    return found
+
+
+LONG = 4000
+
+
+@pytest.fixture(scope="module")
+def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """More frames than go through before a signal comes: some seconds' worth."""
+    path = tmp_path_factory.mktemp("long") / "long.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (96, 64))
+    for _ in range(LONG):
+        writer.write(np.zeros((64, 96, 3), np.uint8))
+    writer.release()
+    return path
+
+
+def test_a_video_goes_in_and_a_video_lines_and_figures_come_out(
+    tiny_bundle_path: Path, tiny_video: Path, tmp_path: Path
+) -> None:
+    save, lines, figures = (tmp_path / name for name in ("o.mp4", "o.jsonl", "o.json"))
+    result = run(
+        tiny_bundle_path,
+        "--source",
+        tiny_video,
+        "--save",
+        save,
+        "--jsonl",
+        lines,
+        "--json",
+        figures,
+    )
+    assert result.exit_code == 0, result.output
+    assert count_frames(save) == 30
+    scenes = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [scene["frame"] for scene in scenes] == list(range(30))
+    assert scenes[0]["width"] == 96
+    data = json.loads(figures.read_text())
+    assert (data["frames"], data["engine"], data["ended_by"]) == (30, "onnxruntime", "source")
+    assert {"source", "preprocess", "engine", "head", "sinks", "total"} <= data["stages"].keys()
+    for word in ("p50 ms", "p90 ms", "p99 ms", "preprocess", "frames/s"):
+        assert word in result.stdout
+
+
+def test_standard_output_is_json_alone_where_it_is_asked_for(
+    tiny_bundle_path: Path, tiny_video: Path
+) -> None:
+    result = run(tiny_bundle_path, "-s", tiny_video, "--frames", "3", "--json", "-")
+    data = json.loads(result.stdout)
+    assert (data["frames"], data["ended_by"]) == (3, "max_frames")
+    assert "p50 ms" in result.stderr
+
+
+def test_masks_of_the_networks_size_are_an_option(
+    tiny_bundle_path: Path, tiny_video: Path, tmp_path: Path
+) -> None:
+    shares = []
+    for masks in ("frame", "network"):
+        lines = tmp_path / f"{masks}.jsonl"
+        arguments = ("--masks", masks, "--jsonl", lines, "--frames", "1")
+        assert run(tiny_bundle_path, "-s", tiny_video, *arguments).exit_code == 0
+        shares.append(json.loads(lines.read_text())["masks"])
+    assert shares[0] == shares[1]  # the video has the network's size
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_whole_files(
+    tiny_bundle_path: Path, long_video: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    save, lines = tmp_path / "o.mp4", tmp_path / "o.jsonl"
+    arguments = ["run", tiny_bundle_path, "--engine", "onnxruntime", "--source", long_video]
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAIN, *map(str, arguments), "--save", save, "--jsonl", lines],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not (lines.exists() and lines.read_bytes().count(b"\n") >= 5):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, "no frame came through"
+        time.sleep(0.01)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 0, stderr
+    assert "Traceback" not in stderr
+    assert "frames/s" in stdout
+    text = lines.read_text()
+    assert text.endswith("}\n")
+    frames = [json.loads(line)["frame"] for line in text.splitlines()]
+    assert frames == list(range(len(frames)))
+    assert 5 <= len(frames) < LONG
+    assert count_frames(save) == len(frames)
+
+
+def test_a_reader_that_leaves_ends_it_quietly(
+    tiny_bundle_path: Path, long_video: Path, tmp_path: Path
+) -> None:
+    save = tmp_path / "o.mp4"
+    arguments = ["run", tiny_bundle_path, "--source", long_video, "--engine", "onnxruntime"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAIN, *map(str, arguments), "--jsonl", "-", "--save", save],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert json.loads(process.stdout.readline())["frame"] == 0
+    process.stdout.close()
+    stderr = process.stderr.read()
+    assert process.wait(30) == 141
+    assert stderr == b""
+    assert count_frames(save) > 0
+
+
+def no_such_file(folder: Path, video: Path) -> list[str | Path]:
+    return ["--source", folder / "none.mp4"]
+
+
+def not_a_video(folder: Path, video: Path) -> list[str | Path]:
+    (folder / "text.mp4").write_text("no video")
+    return ["--source", folder / "text.mp4"]
+
+
+def empty_folder(folder: Path, video: Path) -> list[str | Path]:
+    (folder / "empty").mkdir()
+    return ["--source", folder / "empty"]
+
+
+def unknown_scheme(folder: Path, video: Path) -> list[str | Path]:
+    return ["--source", "rendred:seed=1"]
+
+
+def no_camera(folder: Path, video: Path) -> list[str | Path]:
+    return ["--source", "97"]
+
+
+def wrong_suffix(folder: Path, video: Path) -> list[str | Path]:
+    return ["--source", video, "--save", folder / "o.gif"]
+
+
+def unwritable_video(folder: Path, video: Path) -> list[str | Path]:
+    (folder / "o.mp4").mkdir()
+    return ["--source", video, "--save", folder / "o.mp4"]
+
+
+def unwritable_json(folder: Path, video: Path) -> list[str | Path]:
+    return ["--source", video, "--json", folder]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "words"),
+    [
+        (no_such_file, 1, "no such file or folder"),
+        (not_a_video, 1, "expected a video"),
+        (empty_folder, 1, "expected images in this folder"),
+        (unknown_scheme, 2, "did you mean 'rendered'"),
+        (no_camera, 1, "expected the device /dev/video97"),
+        (wrong_suffix, 2, "expected a video that ends in"),
+        (unwritable_video, 1, "expected a file that can be written"),
+        (unwritable_json, 1, "expected a file that can be written"),
+    ],
+)
+def test_bad_input_is_one_line(
+    tiny_bundle_path: Path,
+    tiny_video: Path,
+    tmp_path: Path,
+    arguments: Callable[[Path, Path], list[str | Path]],
+    exit_code: int,
+    words: str,
+) -> None:
+    result = run(tiny_bundle_path, *arguments(tmp_path, tiny_video))
+    assert result.exit_code == exit_code
+    assert result.stderr.startswith("edge-mtl: error: ")
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def truncate(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def change_a_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[data.index(b"network.onnx") + 100] ^= 1  # in the compressed network
+    path.write_bytes(data)
+
+
+def make_newer(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+        network = archive.read("network.onnx")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", json.dumps({**manifest, "format": 99}))
+        archive.writestr("network.onnx", network)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (truncate, "damaged or truncated"),
+        (change_a_byte, "damaged or truncated"),  # the zip's own checksum sees it first
+        (make_newer, "has bundle format 99"),
+        (Path.unlink, "no such bundle"),
+    ],
+)
+def test_a_damaged_bundle_is_one_line_and_nothing_is_lost(
+    tiny_bundle_path: Path,
+    tiny_video: Path,
+    tmp_path: Path,
+    damage: Callable[[Path], None],
+    words: str,
+) -> None:
+    broken, lines, save = (tmp_path / name for name in ("broken.emtl", "o.jsonl", "o.mp4"))
+    broken.write_bytes(tiny_bundle_path.read_bytes())
+    damage(broken)
+    lines.write_text("precious")
+    save.write_text("precious")
+    result = run(broken, "--source", tiny_video, "--jsonl", lines, "--save", save)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"edge-mtl: error: {broken}: ")
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert lines.read_text() == save.read_text() == "precious"
+
+
+def test_frames_of_another_size_in_mid_stream(tiny_bundle_path: Path, tmp_path: Path) -> None:
+    folder, save, lines = tmp_path / "in", tmp_path / "o.mp4", tmp_path / "o.jsonl"
+    folder.mkdir()
+    for index, size in enumerate([(64, 96), (100, 50), (31, 33), (64, 96)]):
+        cv2.imwrite(str(folder / f"{index}.png"), np.zeros((*size, 3), np.uint8))
+    result = run(tiny_bundle_path, "--source", folder, "--save", save, "--jsonl", lines)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("the video keeps its size") == 1
+    assert count_frames(save) == 4
+    scenes = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [(s["width"], s["height"]) for s in scenes] == [(96, 64), (50, 100), (33, 31), (96, 64)]
+
+
+def test_unreadable_images_are_counted(tiny_bundle_path: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((64, 96, 3), np.uint8))
+    (tmp_path / "2.png").write_bytes(b"no image")
+    result = run(tiny_bundle_path, "--source", tmp_path)
+    assert result.exit_code == 0
+    assert "skipped" in result.stderr
+    assert "1 pictures unreadable" in result.stdout

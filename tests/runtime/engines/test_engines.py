@@ -1,0 +1,213 @@
+"""Both engines against ONNX's reference evaluator, and what `open_engine` says when it cannot."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge_mtl.bundle import NETWORK, Bundle
+from edge_mtl.errors import EdgeMtlError, UsageError
+from edge_mtl.runtime import engines
+from edge_mtl.runtime.engines import ENGINES, Engine, EngineEntry, open_engine
+from edge_mtl.spec import TensorSpec
+
+NAMES = tuple(ENGINES)
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    pytest.importorskip(ENGINES[request.param].module, reason="this engine is not installed")
+    chosen: str = request.param
+    return chosen
+
+
+def reference(bundle: Bundle, image: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    evaluator = pytest.importorskip("onnx.reference").ReferenceEvaluator(bundle.network)
+    names = [tensor.name for tensor in bundle.manifest.outputs]
+    return dict(zip(names, evaluator.run(names, {"image": image}), strict=True))
+
+
+def test_float_outputs_are_the_references(name: str, tiny_bundle: Bundle) -> None:
+    image = np.random.default_rng(1).standard_normal((1, 3, 64, 96)).astype(np.float32)
+    engine = open_engine(name, tiny_bundle)
+    assert engine.name == name
+    engine.image[...] = image
+    engine.infer()
+    for tensor, expected in reference(tiny_bundle, image).items():
+        np.testing.assert_allclose(engine.outputs[tensor], expected, atol=2e-5)
+    engine.close()
+    engine.close()
+
+
+def test_8bit_edges_round_once_and_nothing_else(name: str, tiny_bundle_8bit: Bundle) -> None:
+    """The network between the edges is float: rounding its weights too would cost more than half
+    a step of the output."""
+    image = np.random.default_rng(1).integers(0, 256, (1, 3, 64, 96), np.uint8)
+    engine = open_engine(name, tiny_bundle_8bit)
+    assert engine.image.dtype == np.uint8
+    engine.image[...] = image
+    engine.infer()
+    for tensor, expected in reference(tiny_bundle_8bit, image).items():
+        assert engine.outputs[tensor].dtype == np.uint8
+        steps = np.abs(engine.outputs[tensor].astype(int) - expected)
+        assert steps.max() <= 1
+        assert (steps > 0).mean() < 1e-3  # ties of rounding, no more
+    engine.close()
+
+
+def test_buffers_are_allocated_once(name: str, tiny_bundle: Bundle) -> None:
+    engine = open_engine(name, tiny_bundle)
+    before = {key: value.ctypes.data for key, value in engine.outputs.items()}
+    results = []
+    for value in (0.0, 1.0):
+        engine.image.fill(value)
+        engine.infer()
+        results.append({key: output.copy() for key, output in engine.outputs.items()})
+    assert {key: value.ctypes.data for key, value in engine.outputs.items()} == before
+    assert all(np.any(results[0][key] != results[1][key]) for key in before)
+    engine.close()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_change_no_result(name: str, tiny_bundle: Bundle, threads: int) -> None:
+    engine = open_engine(name, tiny_bundle, threads)
+    engine.image.fill(0.5)
+    engine.infer()
+    expected = reference(tiny_bundle, engine.image)
+    np.testing.assert_allclose(engine.outputs["classes"], expected["classes"], atol=2e-5)
+    engine.close()
+
+
+def test_a_network_that_is_none_is_refused(name: str, tiny_bundle: Bundle) -> None:
+    broken = Bundle(Path("b.emtl"), tiny_bundle.manifest, {NETWORK: b"\x08\x09junk" * 50})
+    with pytest.raises(
+        EdgeMtlError, match=rf"b\.emtl: {name} refuses the network \(.+\)"
+    ) as caught:
+        open_engine(name, broken)
+    assert "\n" not in str(caught.value)
+
+
+def with_outputs(bundle: Bundle, outputs: tuple[TensorSpec, ...]) -> Bundle:
+    manifest = msgspec.structs.replace(bundle.manifest, outputs=outputs)
+    return Bundle(bundle.path, manifest, bundle.files)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "other"}, "no tensor 'other' in the network, which has image"),
+        ({"shape": (1, 9, 16, 24)}, r"float32 1x9x16x24, the network has float32 1x4x16x24"),
+        ({"dtype": "uint8"}, r"uint8 1x4x16x24, the network has float32 1x4x16x24"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_the_network(
+    name: str, tiny_bundle: Bundle, change: dict[str, Any], message: str
+) -> None:
+    outputs = tuple(
+        msgspec.structs.replace(tensor, **change) if tensor.name == "classes" else tensor
+        for tensor in tiny_bundle.manifest.outputs
+    )
+    with pytest.raises(EdgeMtlError, match=message):
+        open_engine(name, with_outputs(tiny_bundle, outputs))
+
+
+def test_unknown_names_and_thread_counts(tiny_bundle: Bundle) -> None:
+    with pytest.raises(UsageError, match="known: auto, onnxruntime, openvino"):
+        open_engine("onnxrt", tiny_bundle)
+    with pytest.raises(UsageError, match="at least 1 thread, found 0"):
+        open_engine("auto", tiny_bundle, 0)
+
+
+class StubEngine:
+    """Takes a known time and remembers whether it was closed."""
+
+    def __init__(self, name: str, bundle: Bundle, latency_s: float) -> None:
+        self.name = name
+        self.input_tensor = bundle.manifest.input
+        self.output_tensors = bundle.manifest.outputs
+        self.image: NDArray[Any] = np.zeros(1)
+        self.outputs: Mapping[str, NDArray[Any]] = {}
+        self.closed = False
+        self._latency_s = latency_s
+
+    def infer(self) -> None:
+        time.sleep(self._latency_s)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def table(*stubs: StubEngine | Exception) -> dict[str, EngineEntry]:
+    def opener(stub: StubEngine | Exception) -> Any:
+        def open_stub(bundle: Bundle, threads: int | None) -> Engine:
+            if isinstance(stub, Exception):
+                raise stub
+            return stub
+
+        return open_stub
+
+    return {f"stub{i}": EngineEntry(f"m{i}", "cpu", opener(s)) for i, s in enumerate(stubs)}
+
+
+def test_auto_takes_the_faster_and_closes_the_other(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow, fast = StubEngine("slow", tiny_bundle, 0.02), StubEngine("fast", tiny_bundle, 0.002)
+    monkeypatch.setattr(engines, "ENGINES", table(slow, fast))
+    caplog.set_level(logging.INFO, "edge_mtl")
+    start = time.perf_counter()
+    assert open_engine("auto", tiny_bundle) is fast
+    assert time.perf_counter() - start < 1.0
+    assert (slow.closed, fast.closed) == (True, False)
+    assert "engine auto: fast (slow 2" in caplog.text
+
+
+def test_auto_takes_what_works(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    works = StubEngine("works", tiny_bundle, 0.0)
+    refuses, absent = EdgeMtlError("refused"), ModuleNotFoundError("absent")
+    monkeypatch.setattr(engines, "ENGINES", table(refuses, absent, works))
+    assert open_engine("auto", tiny_bundle) is works
+    assert "refused" in caplog.text
+    monkeypatch.setattr(engines, "ENGINES", table(absent, refuses))
+    with pytest.raises(EdgeMtlError, match="refused"):
+        open_engine("auto", tiny_bundle)
+
+
+def test_an_engine_that_fails_on_its_first_run_is_closed(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = StubEngine("stub0", tiny_bundle, 0.0)
+
+    def fail() -> None:
+        raise RuntimeError("first line\nno kernel for Conv\n")
+
+    monkeypatch.setattr(stub, "infer", fail)
+    monkeypatch.setattr(engines, "ENGINES", table(stub))
+    with pytest.raises(EdgeMtlError, match=r"stub0 refuses the network \(no kernel for Conv\)"):
+        open_engine("stub0", tiny_bundle)
+    assert stub.closed
+
+
+def test_what_to_install_where_no_engine_is(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("ort", "ov"):
+        monkeypatch.delitem(sys.modules, f"edge_mtl.runtime.engines.{module}", raising=False)
+        monkeypatch.delattr(engines, module, raising=False)
+    for entry in ENGINES.values():
+        monkeypatch.setitem(sys.modules, entry.module, None)
+    with pytest.raises(EdgeMtlError, match=r"no engine is installed.*'edge-mtl\[cpu\]'"):
+        open_engine("auto", tiny_bundle)
+    with pytest.raises(EdgeMtlError, match=r"openvino is not installed.*'edge-mtl\[cpu\]'"):
+        open_engine("openvino", tiny_bundle)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from edge_mtl.bundle import Bundle
+from edge_mtl.runtime.benchmark import measure
+from edge_mtl.runtime.pipeline import Pipeline
+
+pytest.importorskip("onnxruntime", reason="the extra cpu is not installed")
+
+
+def test_the_warm_up_is_told_apart(tiny_bundle: Bundle) -> None:
+    frames = [np.full((48, 90, 3), value, np.uint8) for value in (0, 200)]
+    with Pipeline.from_bundle(tiny_bundle, "onnxruntime", 1) as pipe:
+        start = time.perf_counter()
+        report = measure(pipe, frames, seconds=0.3)
+        elapsed_s = time.perf_counter() - start
+    assert report.warm_up.frames >= 10
+    assert report.steady.frames >= 5
+    assert report.warm_up.elapsed_s + report.steady.elapsed_s <= elapsed_s
+    assert report.steady.elapsed_s >= 0.27
+    stages = report.steady.stages
+    assert list(stages) == ["preprocess", "engine", "head", "total"]
+    assert all(stage.count == report.steady.frames for stage in stages.values())
+    parts = stages["preprocess"].mean_ms + stages["engine"].mean_ms + stages["head"].mean_ms
+    assert parts <= stages["total"].mean_ms
+
+
+def test_short_measurements_still_have_frames(tiny_bundle: Bundle) -> None:
+    with Pipeline.from_bundle(tiny_bundle, "onnxruntime", 1) as pipe:
+        report = measure(pipe, [np.zeros((48, 90, 3), np.uint8)], seconds=0.0)
+    assert (report.warm_up.frames, report.steady.frames) == (10, 5)

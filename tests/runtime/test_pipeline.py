@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge_mtl import reference
+from edge_mtl.bundle import Bundle
+from edge_mtl.errors import EdgeMtlError, UsageError
+from edge_mtl.placement import Placement
+from edge_mtl.runtime.engines import open_engine
+from edge_mtl.runtime.pipeline import Pipeline
+from edge_mtl.runtime.sources import Frame
+
+pytest.importorskip("onnxruntime", reason="the extra cpu is not installed")
+
+
+def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.fixture(params=["float32", "uint8"])
+def bundle(request: pytest.FixtureRequest, tiny_bundle: Bundle, tiny_bundle_8bit: Bundle) -> Bundle:
+    return tiny_bundle if request.param == "float32" else tiny_bundle_8bit
+
+
+@pytest.mark.parametrize("mask_size", ["frame", "network"])
+@pytest.mark.parametrize(("height", "width"), [(48, 90), (123, 77)])
+def test_a_scene_is_what_the_numpy_twins_make_of_it(
+    bundle: Bundle, mask_size: Literal["frame", "network"], height: int, width: int
+) -> None:
+    frame, spec = noise(height, width), bundle.spec
+    placement = Placement.fit((width, height), spec.input)
+    with Pipeline.from_bundle(bundle, "onnxruntime", 1, mask_size) as pipe:
+        scene = pipe(frame, frame_index=5, captured_ns=7)
+        image = reference.preprocess(frame, placement, spec.input, bundle.manifest.input)
+        # Float tables may round differently by an ulp; the result below is from the same raw ones.
+        np.testing.assert_allclose(pipe.engine.image, image, rtol=1e-6, atol=1e-6)
+        detections, masks = reference.fused_head(
+            spec, bundle.manifest.outputs, pipe.engine.outputs, placement, mask_size
+        )
+    assert (scene.size, scene.frame_index, scene.captured_ns) == ((width, height), 5, 7)
+    assert len(scene.detections["detection"]) > 0
+    np.testing.assert_allclose(
+        scene.detections["detection"].boxes, detections["detection"].boxes, atol=1e-3
+    )
+    assert scene.masks.keys() == {"classes", "drivable"}
+    expected = (height, width)
+    if mask_size == "network":
+        expected = placement.height, placement.width
+    for name, mask in scene.masks.items():
+        assert mask.labels.shape == expected
+        assert (mask.labels != masks[name].labels).mean() < 1e-3
+
+
+def test_every_stage_is_timed(tiny_bundle: Bundle) -> None:
+    with Pipeline.from_bundle(tiny_bundle, "onnxruntime") as pipe:
+        stages_ms = pipe(noise(48, 90)).stages_ms
+    assert list(stages_ms) == ["preprocess", "engine", "head"]
+    assert all(0 < value < 1000 for value in stages_ms.values())
+
+
+def test_frames_of_another_size_in_mid_stream(tiny_bundle: Bundle) -> None:
+    sizes = [(48, 90), (200, 100), (48, 90), (1, 1), (64, 96)]
+    with Pipeline.from_bundle(tiny_bundle, "onnxruntime") as pipe:
+        scenes = [pipe(noise(*size)) for size in sizes]
+    for scene, (height, width) in zip(scenes, sizes, strict=True):
+        assert scene.size == (width, height)
+        assert scene.masks["classes"].labels.shape == (height, width)
+        boxes = scene.detections["detection"].boxes
+        assert np.all((boxes >= 0) & (boxes <= [width, height, width, height]))
+    first, third = scenes[0].masks["classes"].labels, scenes[2].masks["classes"].labels
+    np.testing.assert_array_equal(first, third)
+
+
+def test_a_scene_outlives_the_next_frame(tiny_bundle: Bundle) -> None:
+    with Pipeline.from_bundle(tiny_bundle, "onnxruntime") as pipe:
+        scene = pipe(noise(48, 90, seed=0))
+        before = scene.masks["classes"].labels.copy()
+        boxes = scene.detections["detection"].boxes.copy()
+        pipe(noise(48, 90, seed=1))
+    np.testing.assert_array_equal(scene.masks["classes"].labels, before)
+    np.testing.assert_array_equal(scene.detections["detection"].boxes, boxes)
+
+
+def test_a_crop_is_a_frame(tiny_bundle: Bundle) -> None:
+    crop = noise(100, 200)[10:58, 20:110]
+    with Pipeline.from_bundle(tiny_bundle, "onnxruntime") as pipe:
+        cropped, copied = pipe(crop), pipe(crop.copy())
+    np.testing.assert_array_equal(cropped.masks["classes"].labels, copied.masks["classes"].labels)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (None, "found NoneType; was the image read"),
+        ([[1]], "found list"),
+        (np.zeros((48, 90), np.uint8), r"found \(48, 90\) uint8"),
+        (np.zeros((48, 90, 4), np.uint8), r"found \(48, 90, 4\) uint8"),
+        (np.zeros((48, 90, 3), np.float32), r"found \(48, 90, 3\) float32"),
+        (np.zeros((0, 90, 3), np.uint8), "at least one pixel"),
+    ],
+)
+def test_what_is_no_frame(tiny_bundle: Bundle, frame: Any, message: str) -> None:
+    with (
+        Pipeline.from_bundle(tiny_bundle, "onnxruntime") as pipe,
+        pytest.raises(EdgeMtlError, match=message),
+    ):
+        pipe(frame)
+
+
+def test_open_takes_a_path(tiny_bundle_path: Path) -> None:
+    with Pipeline.open(tiny_bundle_path, "onnxruntime") as pipe:
+        assert pipe(noise(48, 90)).size == (90, 48)
+    with Pipeline.open(str(tiny_bundle_path), "onnxruntime", threads=1) as pipe:
+        assert pipe.spec.name == "tiny"
+
+
+def test_open_names_what_is_not_there() -> None:
+    with pytest.raises(EdgeMtlError, match=r"none\.emtl: no such bundle"):
+        Pipeline.open("none.emtl")
+    with pytest.raises(UsageError, match="neither a file nor a network"):
+        Pipeline.open("no-such-network")
+
+
+class ListSource:
+    """Frames from memory."""
+
+    name, live, frames_per_second, length = "list", False, 10.0, None
+    dropped = skipped = 0
+
+    def __init__(self, images: list[NDArray[np.uint8]]) -> None:
+        self._frames = [Frame(image, index, 100 + index) for index, image in enumerate(images)]
+        self.closed = False
+
+    def read(self) -> Frame | None:
+        return self._frames.pop(0) if self._frames else None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_stream_of_a_source(tiny_bundle: Bundle) -> None:
+    source = ListSource([noise(48, 90), noise(64, 64)])
+    with Pipeline(tiny_bundle.spec, open_engine("onnxruntime", tiny_bundle)) as pipe:
+        scenes = list(pipe.stream(source))
+    assert [(scene.frame_index, scene.captured_ns) for scene in scenes] == [(0, 100), (1, 101)]
+    assert [scene.size for scene in scenes] == [(90, 48), (64, 64)]
+    assert source.closed
+
+
+def test_stream_that_is_left_early_closes_its_source(tiny_bundle: Bundle) -> None:
+    source = ListSource([noise(48, 90)] * 5)
+    with Pipeline.from_bundle(tiny_bundle, "onnxruntime") as pipe:
+        scenes = pipe.stream(source)
+        next(scenes)
+        scenes.close()  # type: ignore[attr-defined]
+    assert source.closed
+
+
+def test_stream_of_a_file(tiny_bundle: Bundle, tiny_video: Path) -> None:
+    with Pipeline.from_bundle(tiny_bundle, "onnxruntime") as pipe:
+        assert sum(1 for _ in pipe.stream(str(tiny_video))) == 30

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_mtl.bundle import Bundle
+from edge_mtl.errors import EdgeMtlError
+from edge_mtl.runtime.pipeline import Pipeline
+from edge_mtl.runtime.sinks import StreamEnded
+from edge_mtl.runtime.sources import Frame
+from edge_mtl.runtime.stream import Stream
+from edge_mtl.scene import Scene
+
+pytest.importorskip("onnxruntime", reason="the extra cpu is not installed")
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_bundle: Bundle) -> Pipeline:
+    return Pipeline.from_bundle(tiny_bundle, "onnxruntime", 1)
+
+
+class Frames:
+    """A source of grey frames; `on_read` is called with the index before each."""
+
+    name, live, frames_per_second = "frames", False, 25.0
+    skipped = 0
+
+    def __init__(self, length: int | None, on_read: Callable[[int], Any] = lambda _: None) -> None:
+        self.length = length
+        self.dropped = 3
+        self.closed = 0
+        self._on_read = on_read
+        self._index = 0
+
+    def read(self) -> Frame | None:
+        self._on_read(self._index)
+        if self._index == self.length:
+            return None
+        self._index += 1
+        return Frame(np.zeros((48, 90, 3), np.uint8), self._index - 1, time.monotonic_ns())
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Collector:
+    """A sink that remembers; `on_write` is called with the number of frames before each."""
+
+    def __init__(self, on_write: Callable[[int], Any] = lambda _: None) -> None:
+        self.indices: list[int] = []
+        self.closed = 0
+        self._on_write = on_write
+
+    def write(self, scene: Scene, frame: Frame) -> None:
+        self._on_write(len(self.indices))
+        assert scene.captured_ns == frame.captured_ns
+        self.indices.append(scene.frame_index)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def raiser(at: int, error: BaseException) -> Callable[[int], None]:
+    def check(index: int) -> None:
+        if index == at:
+            raise error
+
+    return check
+
+
+def test_every_frame_goes_to_every_sink_and_all_is_closed(pipeline: Pipeline) -> None:
+    source, sinks = Frames(4), [Collector(), Collector()]
+    seen: list[int] = []
+    stream = Stream(source, pipeline, sinks, on_scene=lambda scene: seen.append(scene.frame_index))
+    report = stream.run()
+    assert seen == sinks[0].indices == sinks[1].indices == [0, 1, 2, 3]
+    assert (source.closed, sinks[0].closed, sinks[1].closed) == (1, 1, 1)
+    assert report.ended_by == "source"
+    assert (report.dropped, report.skipped, report.latency.frames) == (3, 0, 4)
+
+
+def test_stages_add_up(pipeline: Pipeline) -> None:
+    report = Stream(Frames(5, lambda _: time.sleep(0.005)), pipeline, [Collector()]).run()
+    stages = report.latency.stages
+    names = ["source", "preprocess", "engine", "head", "sinks", "total", "latency"]
+    assert list(stages) == names
+    assert all(stage.count == 5 for stage in stages.values())
+    parts = sum(stages[name].mean_ms for name in names[:5])
+    assert parts == pytest.approx(stages["total"].mean_ms, rel=0.2)
+    assert stages["source"].p50_ms >= 5
+    assert stages["latency"].mean_ms < stages["total"].mean_ms - 4
+    data = report.to_json()
+    assert data["frames"] == 5
+    assert data["fps"] == pytest.approx(5 / data["elapsed_s"], rel=0.05)
+    assert data["stages"].keys() == set(names)
+    assert (data["dropped"], data["ended_by"]) == (3, "source")
+
+
+def test_max_frames(pipeline: Pipeline) -> None:
+    report = Stream(Frames(None), pipeline, max_frames=3).run()
+    assert (report.latency.frames, report.ended_by) == (3, "max_frames")
+
+
+def test_a_source_without_frames(pipeline: Pipeline) -> None:
+    report = Stream(Frames(0), pipeline).run()
+    assert report.to_json()["stages"] == {}
+
+
+def test_a_viewer_that_leaves_ends_the_stream(pipeline: Pipeline) -> None:
+    sink = Collector(raiser(2, StreamEnded()))
+    report = Stream(Frames(None), pipeline, [sink]).run()
+    assert (report.ended_by, sink.indices, sink.closed) == ("sink", [0, 1], 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_stream_after_the_frame(
+    pipeline: Pipeline, number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+    source = Frames(None, lambda i: signal.raise_signal(number) if i == 2 else None)
+    sink = Collector()
+    report = Stream(source, pipeline, [sink]).run()
+    assert report.ended_by == "stop"
+    assert sink.indices == [0, 1, 2]
+    assert (source.closed, sink.closed) == (1, 1)
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_ctrl_c_aborts_and_still_closes(pipeline: Pipeline) -> None:
+    def interrupt_twice(index: int) -> None:
+        if index == 2:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    source, sink = Frames(None, interrupt_twice), Collector()
+    with pytest.raises(KeyboardInterrupt):
+        Stream(source, pipeline, [sink]).run()
+    assert (sink.indices, source.closed, sink.closed) == ([0, 1], 1, 1)
+
+
+def test_stop_from_another_thread(pipeline: Pipeline) -> None:
+    stream = Stream(Frames(None), pipeline)
+    threading.Timer(0.05, stream.stop).start()
+    assert stream.run().ended_by == "stop"
+
+
+def test_a_stream_runs_outside_the_main_thread(pipeline: Pipeline) -> None:
+    reports: list[Any] = []
+    thread = threading.Thread(target=lambda: reports.append(Stream(Frames(2), pipeline).run()))
+    thread.start()
+    thread.join(5)
+    assert reports[0].latency.frames == 2
+
+
+@pytest.mark.parametrize("part", ["source", "sink"])
+def test_what_is_lost_is_reported_and_the_rest_closed(pipeline: Pipeline, part: str) -> None:
+    fail = raiser(2, EdgeMtlError(f"{part} lost"))
+    source = Frames(None, fail) if part == "source" else Frames(None)
+    sinks = [Collector(), Collector(fail) if part == "sink" else Collector()]
+    with pytest.raises(EdgeMtlError, match=f"{part} lost"):
+        Stream(source, pipeline, sinks).run()
+    assert (source.closed, sinks[0].closed, sinks[1].closed) == (1, 1, 1)
+
+
+def test_a_sink_that_cannot_close_keeps_no_other_from_it(pipeline: Pipeline) -> None:
+    class Stuck(Collector):
+        def close(self) -> None:
+            raise EdgeMtlError("cannot close")
+
+    source, sinks = Frames(1), [Collector(), Stuck(), Collector()]
+    with pytest.raises(EdgeMtlError, match="cannot close"):
+        Stream(source, pipeline, sinks).run()
+    assert (source.closed, sinks[0].closed, sinks[2].closed) == (1, 1, 1)

@@ -1,0 +1,99 @@
+"""The face of the package: quick to import, and free of what only some of it needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import edge_mtl
+
+OPTIONAL = ("cv2", "torch", "onnx", "onnxruntime", "openvino", "tensorrt", "lightning_fabric")
+LIGHT_MODULES = (
+    "edge_mtl",
+    "edge_mtl.bundle",
+    "edge_mtl.config",
+    "edge_mtl.diagnosis",
+    "edge_mtl.machine",
+    "edge_mtl.ops",
+    "edge_mtl.placement",
+    "edge_mtl.reference",
+    "edge_mtl.scene",
+    "edge_mtl.spec",
+    "edge_mtl.timing",
+    "edge_mtl.zoo",
+    "edge_mtl.runtime.benchmark",
+    "edge_mtl.runtime.engines",
+    "edge_mtl.runtime.palette",
+    "edge_mtl.runtime.pipeline",
+    "edge_mtl.runtime.sinks",
+    "edge_mtl.runtime.sinks.json_lines",
+    "edge_mtl.runtime.sources",
+    "edge_mtl.runtime.stream",
+    "edge_mtl.cli",
+    "edge_mtl.cli.bench",
+    "edge_mtl.cli.doctor",
+    "edge_mtl.cli.run",
+)
+
+
+def run_python(code: str) -> Any:
+    """What a fresh interpreter prints, as JSON."""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr.decode()
+    return json.loads(result.stdout)
+
+
+def test_light_modules_import_where_only_the_core_is_installed() -> None:
+    code = f"""
+import importlib, json, sys
+for name in {OPTIONAL!r}:
+    sys.modules[name] = None
+for name in {LIGHT_MODULES!r}:
+    importlib.import_module(name)
+print(json.dumps([name for name in {OPTIONAL!r} if sys.modules.get(name)]))
+"""
+    assert run_python(code) == []
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    code = f"""
+import json, sys
+import edge_mtl
+first = sorted(sys.modules)
+for name in edge_mtl.__all__:
+    getattr(edge_mtl, name)
+heavy = {(*OPTIONAL, "typer", "rich")!r}
+print(json.dumps([[n for n in heavy if n in first], [n for n in heavy if n in sys.modules]]))
+"""
+    assert run_python(code) == [[], []]
+
+
+def test_importing_the_runtime_takes_under_300_ms() -> None:
+    code = """
+import json, time
+start = time.process_time()  # not the wall: this machine may be busy
+import edge_mtl.runtime.stream
+print(json.dumps(time.process_time() - start))
+"""
+    assert min(run_python(code) for _ in range(3)) < 0.3
+
+
+@pytest.mark.parametrize("name", edge_mtl.__all__)
+def test_public_names_are_there(name: str) -> None:
+    assert getattr(edge_mtl, name) is not None
+    assert name in dir(edge_mtl)
+
+
+def test_a_public_name_is_the_thing_itself() -> None:
+    from edge_mtl.scene import Scene
+
+    assert edge_mtl.Scene is Scene
+
+
+def test_names_that_are_not_there() -> None:
+    with pytest.raises(AttributeError, match="'edge_mtl' has no attribute 'Pipelin'"):
+        _ = edge_mtl.Pipelin
