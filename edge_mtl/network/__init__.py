@@ -1,0 +1,1 @@
+"""The network of a `ModelSpec` in torch: backbone, neck and heads; nothing is decoded inside."""

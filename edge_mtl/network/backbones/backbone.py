@@ -1,0 +1,40 @@
+"""`Backbone`: a stem, stages in a row, and the features that some of them give."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Backbone(nn.Module):
+    """Maps (N, 3, H, W) to features at strides 4, 8, 16 and 32.
+
+    channels: their widths.
+    stem, stages: run one after the other; `feature_stages` are the indices of the stages that end
+        at these strides.
+    """
+
+    def __init__(
+        self,
+        stem: nn.Module,
+        stages: list[nn.Sequential],
+        feature_stages: tuple[int, int, int, int],
+        channels: tuple[int, int, int, int],
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.stem = stem
+        self.stages = nn.ModuleList(stages)
+        self._feature_stages = feature_stages
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        x = self.stem(image)
+        features = []
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i in self._feature_stages:
+                features.append(x)
+        return features
+
+    def load_imagenet(self) -> bool:
+        """Load ImageNet weights where a package that holds them is installed; tell whether."""
+        return False

@@ -1,0 +1,47 @@
+"""`TorchEngine`: a network in torch behind the runtime's `Engine` protocol.
+
+With it a checkpoint runs through the same preprocessing and head kernels as a deployed bundle, so
+that what is measured of the two differs by the network's arithmetic alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from edge_mtl.spec import ModelSpec
+
+
+class TorchEngine:
+    """Runs `network` on its own device, one picture at a time, in float32.
+
+    network: in evaluation mode; its outputs are those of `spec`, by name.
+    """
+
+    name = "torch"
+
+    def __init__(self, network: nn.Module, spec: ModelSpec) -> None:
+        self._network = network
+        self._device = next(network.parameters()).device
+        self.input_tensor = spec.input_tensor
+        self.output_tensors = spec.output_tensors
+        self.image: NDArray[Any] = np.zeros(self.input_tensor.shape, np.float32)
+        self.outputs: Mapping[str, NDArray[Any]] = {
+            tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self.output_tensors
+        }
+
+    @torch.inference_mode()
+    def infer(self) -> None:
+        # Channels last, as in training: the layout that convolutions on a CPU are fastest in.
+        image = torch.from_numpy(self.image).to(self._device, memory_format=torch.channels_last)
+        raw = self._network(image)
+        for name, buffer in self.outputs.items():
+            torch.from_numpy(buffer).copy_(raw[name])
+
+    def close(self) -> None:
+        """Nothing is held beyond the network itself."""
