@@ -1,0 +1,1 @@
+"""How good scenes are, measured against labels: the same for checkpoints and bundles."""
