@@ -1,0 +1,1 @@
+"""Training: losses, target assignment, the loop."""
