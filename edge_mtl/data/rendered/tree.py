@@ -115,20 +115,26 @@ def bare(rng: np.random.Generator) -> Sprite:
 
 
 def conifer(rng: np.random.Generator) -> Sprite:
-    """A fir or cypress."""
-    colours, cover = _blank()
+    """A fir or cypress: a ragged cone of branches in tiers, lit from the left."""
+    colours, trunk = _blank()
     n = SPRITE
-    green = np.array((40.0, 62.0, 46.0)) * rng.uniform(0.7, 1.2)
-    slim = rng.uniform(0.14, 0.3)
-    for i in range(900):
-        down = i / 900
-        y = n * (0.04 + 0.9 * down)
-        x = n / 2 + n * slim * down**0.8 * rng.uniform(-1, 1)
-        light = 0.8 + 0.25 * (n / 2 - x) / (n * slim) + rng.normal(0, 0.25)
-        size = int(rng.uniform(2, 6))
-        cv2.circle(cover, (int(x), int(y)), size, 1.0, -1)
-        cv2.circle(colours, (int(x), int(y)), size, (green * max(0.3, light)).tolist(), -1)
-    return Sprite(colours, cv2.GaussianBlur(cover, (3, 3), 0), 0)
+    slim, tiers = rng.uniform(0.14, 0.3), rng.integers(7, 15)
+    y, x = np.mgrid[0:n, 0:n].astype(np.float32) / n
+    down = (y - 0.04) / 0.9
+    tier = (down * tiers) % 1.0
+    half = slim * np.clip(down, 0.0, 1.0) ** 0.8 * (0.82 + 0.22 * tier)
+    aside = x - 0.5
+    needles = noise(rng, (n, n), 4.0, 2)
+    ragged = (half - np.abs(aside)) / 0.022 + 0.8 * needles + 0.5 * noise(rng, (n, n), 14.0)
+    inside = (down > 0.0) & (down < 1.0)
+    cover = np.where(inside, np.clip(ragged, 0.0, 1.0), 0.0).astype(np.float32)
+    light = 0.62 + 0.3 * tier - 0.28 * aside / slim + 0.36 * needles
+    green = np.array((40.0, 62.0, 46.0), np.float32) * rng.uniform(0.7, 1.2)
+    colours[:] = (48.0, 54.0, 62.0)
+    cv2.line(trunk, (n // 2, n), (n // 2, n // 2), 1.0, max(5, n // 48))
+    needled = np.clip(light, 0.2, 1.5)[..., None] * green
+    colours += (needled - colours) * cover[..., None]
+    return Sprite(colours, np.maximum(cover, trunk), 0)
 
 
 def _blank() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
