@@ -1,0 +1,77 @@
+"""How a target wants its 8-bit network: a row a target in `SCHEMES`."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+
+from edge_mtl.errors import UsageError
+
+_WITH_ARITHMETIC = ("Conv", "Add")
+_ACTIVATIONS = ("Clip", "Relu")  # unsigned ranges absorb them: they end at zero by themselves
+_MOVING_ONLY = ("Resize",)
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """Explicit quantisation (Q/DQ) as an engine fuses it.
+
+    signed: int8 activations, symmetric about zero; otherwise uint8 with a zero point.
+    quantized_bias: biases are int32 with the scale of input times weights; otherwise float.
+    quantized_weights: weights are stored as int8; otherwise float with a Q/DQ pair of their own.
+    edges: the network's input and raw outputs stay 8-bit, for the kernels to write and read.
+    operators: the ONNX operators whose inputs and outputs are quantised.
+    float_outputs: those among them whose outputs are quantised only where a quantised operator
+        reads them: an activation in between stays next to its operator and fuses with it.
+    builds: the module that builds an engine into the bundle; None where `network.onnx` is it.
+    """
+
+    signed: bool
+    quantized_bias: bool
+    quantized_weights: bool
+    edges: bool
+    operators: tuple[str, ...]
+    float_outputs: tuple[str, ...] = ()
+    builds: str | None = None
+
+
+_CPU = Scheme(
+    # Unsigned: ONNX Runtime's and OpenVINO's integer kernels multiply uint8 by int8; with signed
+    # activations they take 1.7 times the time.
+    signed=False,
+    quantized_bias=True,
+    quantized_weights=True,
+    edges=True,
+    operators=_WITH_ARITHMETIC + _ACTIVATIONS + _MOVING_ONLY,
+)
+_TENSORRT = Scheme(
+    # TensorRT takes no zero points, and its parser refuses the DequantizeLinear of an int32 bias.
+    signed=True,
+    quantized_bias=False,
+    quantized_weights=False,
+    edges=False,
+    operators=_WITH_ARITHMETIC,
+    float_outputs=_WITH_ARITHMETIC,
+)
+
+SCHEMES: dict[str, Scheme] = {
+    "cpu": _CPU,
+    "openvino": _CPU,
+    "tensorrt": _TENSORRT,
+    "tensorrt-rtx": replace(_TENSORRT, builds="tensorrt_rtx"),
+}
+"""By target."""
+
+
+def scheme(target: str) -> Scheme:
+    """The scheme of a target.
+
+    Raises:
+        UsageError: there is no such target; the nearest one is named.
+    """
+    if target not in SCHEMES:
+        near = difflib.get_close_matches(target, SCHEMES, n=1, cutoff=0.0)[0]
+        raise UsageError(
+            f"unknown target {target!r}; did you mean {near!r}? Known: {', '.join(SCHEMES)}"
+        )
+    return SCHEMES[target]
