@@ -21,6 +21,7 @@ from edge_mtl.machine import Machine
 from edge_mtl.network.checkpoint import load_checkpoint
 from edge_mtl.runtime.draw import Annotator
 from edge_mtl.runtime.pipeline import Pipeline
+from edge_mtl.runtime.sinks import Sink
 from edge_mtl.runtime.sinks.json_lines import JsonLinesSink
 from edge_mtl.runtime.sinks.video import VideoSink
 from edge_mtl.runtime.sources import open_source
@@ -81,7 +82,7 @@ def run_demo(folder: Path, frames: int, tell: Callable[[str, int, int], None]) -
     )
     with Pipeline.open(exported.bundle.path) as pipeline:
         annotate = Annotator()
-        sinks = [
+        sinks: list[Sink] = [
             VideoSink(folder / "annotated.mp4", source.frames_per_second, source.live, annotate),
             JsonLinesSink(str(folder / "scenes.jsonl")),
         ]

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from edge_mtl.config import convert_config, load_config
+from edge_mtl.config import convert_config, first_difference, load_config
 from edge_mtl.errors import UsageError
 
 
@@ -96,3 +96,24 @@ def test_wrong_files_say_what_is_wrong(tmp_path: Path) -> None:
 def test_a_key_that_must_be_there_is_named() -> None:
     with pytest.raises(UsageError, match=r"here\.toml: .*`epochs`"):
         convert_config({}, Config, "here.toml")
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (Config(3, "b"), 'expected name = "a", found "b"'),
+        (Config(3, optimizer=Optimizer(1e-3, 5)), "expected optimizer.warmup = null, found 5"),
+        (Config(3, augment=(Flip(0.1), Crop(7))), "expected augment[0].chance = 0.5, found 0.1"),
+        (
+            Config(3, augment=(Flip(),)),
+            'expected augment = [{"type": "flip", "chance": 0.5}, {"type": "crop", "size": 7}], '
+            'found [{"type": "flip", "chance": 0.5}]',
+        ),
+    ],
+)
+def test_the_first_difference_is_named_in_full(found: Config, message: str) -> None:
+    expected = Config(3, augment=(Flip(), Crop(7)))
+    if not found.augment:
+        found = msgspec.structs.replace(found, augment=expected.augment)
+    assert first_difference(expected, found) == message
+    assert first_difference(expected, expected) is None

@@ -52,6 +52,10 @@ def test_json_round_trip_keeps_the_kind_of_every_task() -> None:
         ({"input": InputSpec(width=96, height=64, name="classes")}, "found classes twice"),
         ({"tasks": (ROAD, ROAD)}, "found classes twice"),
         (
+            {"tasks": (CARS, SegmentationTask(name="objects_boxes_8", classes=("a",)))},
+            "found objects_boxes_8 twice",
+        ),
+        (
             {"tasks": (SegmentationTask(name="a", classes=("Road", "Road")),)},
             "task 'a' names a class twice",
         ),
@@ -72,6 +76,9 @@ def test_names_must_be_told_apart(changes: dict[str, Any], message: str) -> None
         {"tasks": [{"type": "segmentation", "name": "Not a name", "classes": ["x"]}]},
         {"tasks": [{"type": "detection", "classes": ["x"], "score_threshold": 1.5}]},
         {"tasks": [{"type": "detection", "classes": ["x"], "strides": [3]}]},
+        {"tasks": [{"type": "detection", "classes": ["x"], "strides": []}]},
+        {"tasks": [{"type": "detection", "classes": ["x"], "strides": [16, 8]}]},
+        {"tasks": [{"type": "detection", "classes": ["x"], "strides": [8, 8]}]},
         {"tasks": [{"type": "pose", "classes": ["x"]}]},
         {"backbones": "edgenet"},  # an unknown key
     ],
