@@ -5,12 +5,17 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from onnx import load_from_string, numpy_helper
+from torch import nn
 
 from edge_mtl.bundle import Bundle
 from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
 from edge_mtl.evaluation.accuracy import RANKING_THRESHOLD, evaluate
 from edge_mtl.evaluation.table import accuracy_table
+from edge_mtl.network.engine import TorchEngine
 from edge_mtl.runtime.engines import open_engine
 from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask
 
@@ -121,26 +126,19 @@ def test_a_network_in_torch_and_in_onnx_runtime_measure_the_same(
     tiny_spec: ModelSpec, tiny_bundle: Bundle
 ) -> None:
     """The same convolutions through `TorchEngine` and through the bundle."""
-    pytest.importorskip("onnxruntime", reason="onnxruntime, of the extra cpu, is missing")
-    onnx = pytest.importorskip("onnx", reason="onnx, of the extra export, is missing")
-    torch = pytest.importorskip("torch", reason="torch, of the extra train, is missing")
-    from edge_mtl.network.engine import TorchEngine
-
     weights = {
-        each.name: torch.from_numpy(onnx.numpy_helper.to_array(each).copy())
-        for each in onnx.load_from_string(tiny_bundle.network).graph.initializer
+        each.name: torch.from_numpy(numpy_helper.to_array(each).copy())
+        for each in load_from_string(tiny_bundle.network).graph.initializer
     }
 
-    class Convolutions(torch.nn.Module):  # type: ignore[misc, name-defined]
+    class Convolutions(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.weights = torch.nn.ParameterDict(weights)
+            self.weights = nn.ParameterDict(weights)
 
         def forward(self, image: Any) -> dict[str, Any]:
             return {
-                name.removesuffix("_weight"): torch.nn.functional.conv2d(
-                    image, kernel, stride=kernel.shape[-1]
-                )
+                name.removesuffix("_weight"): F.conv2d(image, kernel, stride=kernel.shape[-1])
                 for name, kernel in self.weights.items()
             }
 

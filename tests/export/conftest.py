@@ -13,9 +13,6 @@ import pytest
 from edge_mtl.data.sample import Boxes, Sample, Vocabulary
 from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask
 
-for module in ("torch", "onnx", "onnxruntime"):
-    pytest.importorskip(module, reason=f"{module}, of the extra export, is missing")
-
 if TYPE_CHECKING:
     import onnx
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import openvino
@@ -10,6 +11,17 @@ from numpy.typing import NDArray
 
 from edge_mtl.bundle import Bundle
 from edge_mtl.runtime.engines import edge_buffers, refusal
+
+
+@cache
+def core() -> Any:
+    """The process's one `openvino.Core`.
+
+    Each core gives its thread an alternate signal stack of its own and takes away whichever is
+    installed when it is freed: with two, freed in the order they were made, the next signal (such
+    as Ctrl-C) runs on a stack that is gone, and the process dies without a word.
+    """
+    return openvino.Core()
 
 
 class OpenVinoEngine:
@@ -29,8 +41,7 @@ class OpenVinoEngine:
         if threads:
             options["INFERENCE_NUM_THREADS"] = str(threads)
         try:
-            core = openvino.Core()
-            compiled = core.compile_model(core.read_model(bundle.network), "CPU", options)
+            compiled = core().compile_model(core().read_model(bundle.network), "CPU", options)
         except Exception as error:  # its types have no public base class
             raise refusal(self.name, bundle, error) from error
         network = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -211,3 +212,25 @@ def test_what_to_install_where_no_engine_is(
         open_engine("auto", tiny_bundle)
     with pytest.raises(EdgeMtlError, match=r"openvino is not installed.*'edge-mtl\[cpu\]'"):
         open_engine("openvino", tiny_bundle)
+
+
+def test_a_signal_after_two_openvino_engines_were_closed_is_survived(
+    tiny_bundle_path: Path,
+) -> None:
+    pytest.importorskip("openvino", reason="the extra cpu is not installed")
+    script = f"""
+import signal
+from pathlib import Path
+from edge_mtl.bundle import Bundle
+from edge_mtl.runtime.engines import open_engine
+bundle = Bundle.open(Path({str(tiny_bundle_path)!r}))
+first, second = (open_engine("openvino", bundle, 1) for _ in range(2))
+first.close()
+del first
+second.close()
+del second
+signal.signal(signal.SIGINT, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGINT)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
