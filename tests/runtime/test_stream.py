@@ -3,7 +3,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,15 @@ def test_a_signal_ends_the_stream_after_the_frame(
     assert signal.getsignal(number) is before
 
 
+@pytest.fixture
+def ctrl_c_raises() -> Iterator[None]:
+    """As in a terminal: a job in the background starts with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
 def test_a_second_ctrl_c_aborts_and_still_closes(pipeline: Pipeline) -> None:
     def interrupt_twice(index: int) -> None:
         if index == 2:
