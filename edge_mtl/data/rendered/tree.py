@@ -23,6 +23,10 @@ class Sprite:
         alpha = np.clip(cover, 0.0, 1.0)
         pixels = np.dstack([colours * alpha[..., None], 255.0 * alpha]).clip(0, 255)
         self._levels = [pixels.astype(np.uint8)]
+        rows, columns = np.nonzero(alpha > 0.0)
+        # What of the square is used: from the foot to both sides, and upwards, in its sizes.
+        self.half_width = float(np.abs(columns - (SPRITE - 1) / 2).max() + 1) / SPRITE
+        self.height = 1.0 - float(rows.min()) / SPRITE
         label = (alpha > 0.35).astype(np.uint8) * 255
         if grow:
             label = cv2.morphologyEx(label, cv2.MORPH_CLOSE, np.ones((grow, grow), np.uint8))
@@ -169,8 +173,10 @@ class Tree:
         foot = u, v
         size = self.height * camera.focal / depth
         height, width = canvas.pixels.shape[:2]
-        left, top = max(0, int(foot[0] - size / 2)), max(0, int(foot[1] - size))
-        right = min(width, int(foot[0] + size / 2) + 1)
+        aside = size * self.sprite.half_width
+        left = max(0, int(foot[0] - aside))
+        top = max(0, int(foot[1] - size * self.sprite.height))
+        right = min(width, int(foot[0] + aside) + 1)
         bottom = min(height, int(foot[1]) + 1)
         if right <= left or bottom <= top:
             return
