@@ -3,32 +3,19 @@
 import cv2
 import numpy as np
 
+from edge_mtl.data.camvid import BOX_CLASSES, CLASSES, MIN_BOX_AREA_PX
 from edge_mtl.data.rendered.canvas import DEPTH_STEPS, Canvas, Code, Pixels
 from edge_mtl.data.sample import IGNORE, Boxes, Vocabulary
 
 VOCABULARY = Vocabulary(
     masks={
-        "segmentation": (
-            "Sky",
-            "Building",
-            "Pole",
-            "Road",
-            "Pavement",
-            "Tree",
-            "SignSymbol",
-            "Fence",
-            "Car",
-            "Pedestrian",
-            "Bicyclist",
-        ),
+        "segmentation": CLASSES,
         "drivable": ("background", "drivable"),
         "lanes": ("background", "lane"),
     },
-    boxes=("car", "pedestrian", "cyclist", "sign"),
+    boxes=tuple(BOX_CLASSES),
 )
 
-MIN_AREA = 40
-"""Boxes need as many visible pixels: as do the boxes derived from CamVid's masks."""
 MIN_VISIBLE = 0.3
 """Boxes need this share of their pixels in the image not covered by others."""
 
@@ -47,7 +34,6 @@ _SURFACES = {
     Code.HEDGE: "Tree",
 }
 _STEPPED = {Code.TREE: "Tree", Code.POLE: "Pole", Code.FENCE: "Fence"}
-_THINGS = {"car": "Car", "pedestrian": "Pedestrian", "cyclist": "Bicyclist", "sign": "SignSymbol"}
 
 
 def _static_classes() -> Pixels:
@@ -79,7 +65,7 @@ def masks_of(canvas: Canvas, codes: Pixels) -> dict[str, Pixels]:
     names = VOCABULARY.masks["segmentation"]
     table = _STATIC.copy()
     for thing in canvas.things:
-        table[thing.code] = names.index(_THINGS[thing.kind])
+        table[thing.code] = names.index(BOX_CLASSES[thing.kind])
     return {
         "segmentation": cv2.LUT(codes, table),
         "drivable": cv2.LUT(codes, _DRIVABLE),
@@ -95,7 +81,7 @@ def boxes_of(canvas: Canvas, codes: Pixels) -> Boxes:
     corners, class_ids, keypoints = [], [], []
     for thing in canvas.things:
         visible = counts[thing.code]
-        if visible < MIN_AREA or visible < MIN_VISIBLE * thing.area:
+        if visible < MIN_BOX_AREA_PX or visible < MIN_VISIBLE * thing.area:
             continue
         corners.append(thing.box)
         class_ids.append(VOCABULARY.boxes.index(thing.kind))

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from edge_mtl.data.camvid import MIN_BOX_AREA_PX
 from edge_mtl.data.rendered import VOCABULARY, RenderedScenes
-from edge_mtl.data.rendered.labels import MIN_AREA, MIN_VISIBLE, boxes_of
+from edge_mtl.data.rendered.labels import MIN_VISIBLE, boxes_of
 from edge_mtl.data.rendered.world import World
 from edge_mtl.data.sample import IGNORE, Sample
 
@@ -75,7 +76,7 @@ def test_boxes_are_tight_and_none_is_missing() -> None:
     expected = []
     for thing in canvas.things:
         rows, columns = np.nonzero(codes == thing.code)
-        if len(rows) < MIN_AREA or len(rows) < MIN_VISIBLE * thing.area:
+        if len(rows) < MIN_BOX_AREA_PX or len(rows) < MIN_VISIBLE * thing.area:
             continue
         expected.append(thing.box)
         x1, y1, x2, y2 = thing.box
