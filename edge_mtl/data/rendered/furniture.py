@@ -9,6 +9,7 @@ import numpy as np
 from edge_mtl.data.rendered.building import near_part
 from edge_mtl.data.rendered.camera import Camera, Points
 from edge_mtl.data.rendered.canvas import Canvas, Code, Colour, Glow
+from edge_mtl.data.rendered.upright import Upright
 
 STEEL: Colour = (96.0, 98.0, 98.0)
 
@@ -19,7 +20,7 @@ def lit(colour: Colour, light: float) -> Colour:
 
 
 @dataclass(frozen=True, slots=True)
-class Mast:
+class Mast(Upright):
     """An upright of a height and width in metres, with an arm reaching `arm` (x, z) from its top.
 
     glow: colour of the lamp at the arm's end, None where it is off.
@@ -27,20 +28,11 @@ class Mast:
 
     visible_m: ClassVar[float] = 105.0
 
-    x: float
-    z: float
     height: float
     width: float
     arm: tuple[float, float]
     colour: Colour
     glow: Colour | None
-
-    @property
-    def ends(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        return (self.x, self.z), (self.x, self.z)
-
-    def distance(self, camera: Camera) -> float:
-        return hypot(self.x - camera.x, self.z - camera.z)
 
     def paint(self, canvas: Canvas) -> None:
         camera = canvas.camera
@@ -138,23 +130,14 @@ class Railing:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Block(Upright):
     """A box on the ground: a bin, a cabinet, a planter, a bollard; sizes in metres."""
 
     visible_m: ClassVar[float] = 60.0
 
-    x: float
-    z: float
     size: tuple[float, float, float]
     colour: Colour
     code: Code
-
-    @property
-    def ends(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        return (self.x, self.z), (self.x, self.z)
-
-    def distance(self, camera: Camera) -> float:
-        return hypot(self.x - camera.x, self.z - camera.z)
 
     def paint(self, canvas: Canvas) -> None:
         camera = canvas.camera

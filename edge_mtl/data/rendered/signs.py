@@ -10,29 +10,24 @@ import numpy as np
 from edge_mtl.data.rendered.camera import Camera, Points
 from edge_mtl.data.rendered.canvas import Canvas, Colour, Glow
 from edge_mtl.data.rendered.furniture import lit
+from edge_mtl.data.rendered.upright import Upright
 
 SIGNS = ("stop", "give way", "speed", "no entry", "warning", "parking", "direction", "blue")
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(Upright):
     """A traffic sign that faces against the direction of `yaw`, its middle at `height` metres."""
 
     visible_m: ClassVar[float] = 85.0
 
-    x: float
-    z: float
     yaw: float
     height: float
     kind: str
     size: float
 
-    @property
-    def ends(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        return (self.x, self.z), (self.x, self.z)
-
     def distance(self, camera: Camera) -> float:
-        return hypot(self.x - camera.x, self.z - camera.z) - 0.05
+        return Upright.distance(self, camera) - 0.05
 
     def paint(self, canvas: Canvas) -> None:
         camera = canvas.camera

@@ -1,16 +1,16 @@
 """Trees: sprites of foliage or bare branches, blended into the picture."""
 
 from dataclasses import dataclass
-from math import cos, hypot, log2, pi, sin
+from math import cos, log2, pi, sin
 from typing import ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mtl.data.rendered.camera import Camera
 from edge_mtl.data.rendered.canvas import Canvas, Code, Pixels
 from edge_mtl.data.rendered.materials import noise
+from edge_mtl.data.rendered.upright import Upright
 
 SPRITE = 384
 """Sprites are this many pixels high and wide; the trunk's foot is at the middle of the bottom."""
@@ -146,24 +146,15 @@ def _blank() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Upright):
     """A tree at a world place, `height` metres high."""
 
     visible_m: ClassVar[float] = 125.0
 
-    x: float
-    z: float
     height: float
     sprite: Sprite
     mirrored: bool
     light: float
-
-    @property
-    def ends(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        return (self.x, self.z), (self.x, self.z)
-
-    def distance(self, camera: Camera) -> float:
-        return hypot(self.x - camera.x, self.z - camera.z)
 
     def paint(self, canvas: Canvas) -> None:
         camera = canvas.camera
