@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -259,3 +260,14 @@ def test_the_tables_that_contributing_names_exist() -> None:
     for table, path in named:
         source = (ROOT / path).read_text(encoding="utf-8")
         assert re.search(rf"^{table}\b.* = ", source, re.MULTILINE), f"no {table} in {path}"
+
+
+def test_a_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    done = subprocess.run([*build, "-w", tmp_path, ROOT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        held = set(wheel.namelist())
+    tracked = {name for name in git("ls-files", "edge_mtl") if name != "edge_mtl/export"}
+    tracked |= {f"edge_mtl/{name}" for name in git("ls-files", "export")}
+    assert tracked - held == set()
