@@ -7,16 +7,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 
-def make_progress() -> Progress:
-    """Drawn where standard error is a terminal; silent elsewhere."""
+def make_progress(last: ProgressColumn | None = None) -> Progress:
+    """Drawn where standard error is a terminal; silent elsewhere.
+
+    last: the last column; the time that remains where it is not given.
+    """
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        last or TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
         disable=not sys.stderr.isatty(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,8 +49,9 @@ def command(
     json: JsonTarget = None,
 ) -> None:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TextColumn
 
+    from edge_mtl.cli.progress import make_progress
     from edge_mtl.runtime.pipeline import Pipeline
     from edge_mtl.runtime.sources import open_source
     from edge_mtl.runtime.stream import Stream
@@ -61,17 +61,7 @@ def command(
         stack.callback(opened.close)
         pipeline = stack.enter_context(Pipeline.open(model, engine, threads, masks.value))
         sinks = _open_sinks(stack, opened, save, jsonl, show)
-        progress = stack.enter_context(
-            Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[latency]}"),
-                console=Console(stderr=True),
-                transient=True,
-                disable=not sys.stderr.isatty(),
-            )
-        )
+        progress = stack.enter_context(make_progress(TextColumn("{task.fields[latency]}")))
         total = min((n for n in (opened.length, frames) if n is not None), default=None)
         bar = progress.add_task(opened.name, total=total, latency="")
 
