@@ -3,7 +3,8 @@
     python -m pytest benchmarks/bench_kernels.py --benchmark-group-by=group
 
 A 1280x720 frame into a 640x384 input; 12 classes at stride 4 and 5 classes of boxes at strides 8,
-16 and 32. Before anything is timed, the usual way's results are compared with the kernels'.
+16 and 32. Before anything is timed, the usual way's results are compared with the kernels'. What
+the other kinds of task cost is measured by adding them one by one.
 """
 
 from __future__ import annotations
@@ -12,13 +13,23 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edge_mtl import ops, reference
 from edge_mtl.placement import Placement
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask, TensorSpec
+from edge_mtl.spec import (
+    ClassificationTask,
+    DetectionTask,
+    InputSpec,
+    ModelSpec,
+    PoseTask,
+    SegmentationTask,
+    Task,
+    TensorSpec,
+)
 
 SPEC = ModelSpec(
     name="benchmark",
@@ -30,6 +41,17 @@ SPEC = ModelSpec(
     ),
 )
 TASK = SPEC.detections[0]
+MORE_TASKS: dict[str, tuple[Task, ...]] = {
+    "nothing": (),
+    "pose of every box": (PoseTask(detection="things", classes=TASK.classes),),
+    "a classification of 8": (ClassificationTask(name="time", classes=tuple("abcdefgh")),),
+    "a binary mask at stride 8": (
+        SegmentationTask(name="lanes", classes=("no", "yes"), stride=8, binary=True),
+    ),
+    "a binary mask at stride 1": (
+        SegmentationTask(name="lanes", classes=("no", "yes"), stride=1, binary=True),
+    ),
+}
 FRAME_SIZE = 1280, 720
 PLACEMENT = Placement.fit(FRAME_SIZE, SPEC.input)
 
@@ -49,18 +71,22 @@ def frame() -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(coarse, FRAME_SIZE, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def outputs(dtype: Literal["float32", "uint8"]) -> tuple[list[TensorSpec], dict[str, Any]]:
+def outputs(
+    dtype: Literal["float32", "uint8"], spec: ModelSpec = SPEC
+) -> tuple[list[TensorSpec], dict[str, Any]]:
     """Raw outputs like a network's: large regions of one class, and a few clusters of boxes."""
     rng = np.random.default_rng(1)
     tensors, raw = [], {}
-    for expected in SPEC.output_tensors:
+    for expected in spec.output_tensors:
         _, channels, height, width = expected.shape
-        if expected.name == "surfaces":
+        if expected.name in ("surfaces", "lanes"):
             values = np.stack([_smooth(rng, height, width, 6.0) for _ in range(channels)])
         elif "scores" in expected.name:
             values = np.stack([_smooth(rng, height, width, 2.5) - 5 for _ in range(channels)])
-        else:
+        elif "boxes" in expected.name:
             values = 1 + np.abs(rng.normal(2, 0.3, (channels, height, width)))
+        else:
+            values = rng.normal(size=(channels, height, width))
         scale, zero_point = 0.15, 128
         if dtype == "uint8":
             values = (values / scale + zero_point).round().clip(0, 255)
@@ -177,15 +203,30 @@ def test_fused_head(
     by_name = {tensor.name: tensor for tensor in tensors}
     head = ops.FusedHead(SPEC, tensors)
     extent = reference.mask_extent(PLACEMENT, mask_size)
-    detections, masks = head(raw, PLACEMENT, mask_size)
+    scene = head(raw, PLACEMENT, mask_size)
     labels, boxes = opencv_head(by_name, raw, extent)
-    assert (masks["surfaces"].labels == labels).mean() > 0.99  # the padding's edge differs
+    # The padding's edge differs.
+    assert (scene.masks["surfaces"].labels == labels).mean() > 0.99
     assert len(boxes) > 20
-    np.testing.assert_allclose(_sorted(detections["things"].boxes), _sorted(boxes), atol=0.05)
+    found = scene.detections["things"].boxes
+    np.testing.assert_allclose(_sorted(found), _sorted(boxes), atol=0.05)
     if way == "kernel":
         benchmark(head, raw, PLACEMENT, mask_size)
     else:
         benchmark(opencv_head, by_name, raw, extent)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("more", MORE_TASKS)
+@pytest.mark.benchmark(group="head with more tasks", warmup=True, min_rounds=20)
+def test_fused_head_with_more_tasks(
+    benchmark: Callable[..., Any], dtype: Literal["float32", "uint8"], more: str
+) -> None:
+    spec = msgspec.structs.replace(SPEC, tasks=(*SPEC.tasks, *MORE_TASKS[more]))
+    tensors, raw = outputs(dtype, spec)
+    scene = benchmark(ops.FusedHead(spec, tensors), raw, PLACEMENT, "network")
+    for poses in scene.poses.values():
+        assert len(poses) == len(scene.detections["things"]) > 20
 
 
 def _sorted(boxes: NDArray[np.float32]) -> NDArray[np.float32]:

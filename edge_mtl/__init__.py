@@ -19,14 +19,24 @@ if TYPE_CHECKING:
     from edge_mtl.runtime.pipeline import Pipeline
     from edge_mtl.runtime.sources import Frame, open_source
     from edge_mtl.runtime.stream import Stream, StreamReport
-    from edge_mtl.scene import Detections, Mask, Scene
-    from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask, TensorSpec
+    from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
+    from edge_mtl.spec import (
+        ClassificationTask,
+        DetectionTask,
+        InputSpec,
+        ModelSpec,
+        PoseTask,
+        SegmentationTask,
+        TensorSpec,
+    )
 
     __version__: str
 
 _HOMES = {
     "Bundle": "edge_mtl.bundle",
     "BundleError": "edge_mtl.bundle",
+    "Classification": "edge_mtl.scene",
+    "ClassificationTask": "edge_mtl.spec",
     "DetectionTask": "edge_mtl.spec",
     "Detections": "edge_mtl.scene",
     "EdgeMtlError": "edge_mtl.errors",
@@ -35,6 +45,8 @@ _HOMES = {
     "Mask": "edge_mtl.scene",
     "ModelSpec": "edge_mtl.spec",
     "Pipeline": "edge_mtl.runtime.pipeline",
+    "PoseTask": "edge_mtl.spec",
+    "Poses": "edge_mtl.scene",
     "Scene": "edge_mtl.scene",
     "SegmentationTask": "edge_mtl.spec",
     "Stream": "edge_mtl.runtime.stream",
@@ -47,6 +59,8 @@ _HOMES = {
 __all__ = [
     "Bundle",
     "BundleError",
+    "Classification",
+    "ClassificationTask",
     "DetectionTask",
     "Detections",
     "EdgeMtlError",
@@ -55,6 +69,8 @@ __all__ = [
     "Mask",
     "ModelSpec",
     "Pipeline",
+    "PoseTask",
+    "Poses",
     "Scene",
     "SegmentationTask",
     "Stream",

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 # dtype, (channels, height, width), scale, zero point
 _Tensor: TypeAlias = tuple[str, tuple[int, int, int], float, int]
+# stride, and its two tensors: scores and boxes, or points and visible logits
+_Level: TypeAlias = tuple[int, _Tensor, _Tensor]
 # frame width and height; x, y, width, height of its rectangle in the network's input
 _Placement: TypeAlias = tuple[int, int, int, int, int, int]
 
@@ -21,19 +23,25 @@ class Preprocessor:
 
 class FusedHead:
     def __init__(self, network_width: int, network_height: int) -> None: ...
-    def add_segmentation(self, logits: _Tensor) -> None: ...
+    def add_segmentation(self, logits: _Tensor, binary: bool) -> None: ...
     def add_detection(
         self,
-        levels: Sequence[tuple[int, _Tensor, _Tensor]],
+        levels: Sequence[_Level],
         min_logit: float,
         iou_threshold: float,
         max_boxes: int,
         max_candidates: int,
     ) -> None: ...
+    def add_pose(
+        self, detection: int, class_ids: Sequence[int], levels: Sequence[_Level]
+    ) -> None: ...
+    def add_classification(self, logits: _Tensor, multi_label: bool) -> None: ...
     def __call__(
         self,
         raw: Sequence[NDArray[Any]],
         placement: _Placement,
         masks: Sequence[NDArray[np.uint8]],
-        found: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]],
-    ) -> list[int]: ...
+        boxes: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]],
+        poses: Sequence[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]],
+        class_scores: Sequence[NDArray[np.float32]],
+    ) -> tuple[list[int], list[int]]: ...

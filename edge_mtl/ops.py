@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,12 @@ from edge_mtl import reference
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
-from edge_mtl.scene import Detections, Mask
-from edge_mtl.spec import InputSpec, ModelSpec, TensorSpec
+from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
+from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, PoseTask, TensorSpec
+
+# dtype, (channels, height, width), scale, zero point; and a level's stride and its two tensors
+_TensorTuple: TypeAlias = tuple[str, tuple[int, int, int], float, int]
+_LevelTuple: TypeAlias = tuple[int, _TensorTuple, _TensorTuple]
 
 _why_not_compiled: str | None = None
 try:
@@ -108,6 +112,7 @@ class FusedHead:
             _check_tensor(by_name[expected.name], expected.shape)
         self._spec = spec
         self._tensors = tuple(by_name[tensor.name] for tensor in spec.output_tensors)
+        self._max_boxes = {task.name: task.max_boxes for task in spec.detections}
         if not _why_not_compiled:
             self._build()
 
@@ -116,22 +121,35 @@ class FusedHead:
         spec = self._spec
         tensors = {tensor.name: _describe(tensor) for tensor in self._tensors}
         self._kernel = _kernels.FusedHead(spec.input.width, spec.input.height)
-        self._raw_names: list[str] = []
+        kinds = spec.segmentations, spec.detections, spec.poses, spec.classifications
+        self._raw_names = [
+            tensor.name
+            for tasks in kinds
+            for task in tasks
+            for tensor in task.tensors(*spec.input.size)
+        ]
+
+        def levels_of(task: DetectionTask | PoseTask) -> list[_LevelTuple]:
+            names = [(stride, *reference.level_names(task, stride)) for stride in task.strides]
+            return [(stride, tensors[first], tensors[second]) for stride, first, second in names]
+
         for segmentation in spec.segmentations:
-            self._kernel.add_segmentation(tensors[segmentation.name])
-            self._raw_names.append(segmentation.name)
+            self._kernel.add_segmentation(tensors[segmentation.name], segmentation.binary)
         for detection in spec.detections:
-            levels = []
-            for stride in detection.strides:
-                names = reference.level_names(detection, stride)
-                levels.append((stride, tensors[names[0]], tensors[names[1]]))
-                self._raw_names.extend(names)
             self._kernel.add_detection(
-                levels,
+                levels_of(detection),
                 reference.logit(detection.score_threshold),
                 detection.iou_threshold,
                 detection.max_boxes,
                 max(reference.MIN_CANDIDATES, detection.max_boxes),
+            )
+        for pose in spec.poses:
+            which = [task.name for task in spec.detections].index(pose.detection)
+            class_ids = [spec.detections[which].classes.index(name) for name in pose.classes]
+            self._kernel.add_pose(which, class_ids, levels_of(pose))
+        for classification in spec.classifications:
+            self._kernel.add_classification(
+                tensors[classification.name], classification.multi_label
             )
 
     def __call__(
@@ -139,8 +157,8 @@ class FusedHead:
         raw: Mapping[str, NDArray[Any]],
         placement: Placement,
         mask_size: MaskSize,
-    ) -> tuple[dict[str, Detections], dict[str, Mask]]:
-        """Compute the detections and masks of one frame as `reference.fused_head` defines them.
+    ) -> Scene:
+        """Compute what every task says about one frame as `reference.fused_head` defines it.
 
         Args:
             raw: by tensor name, the engine's outputs: contiguous (1, C, H, W) arrays.
@@ -149,7 +167,7 @@ class FusedHead:
                 the frame has in the network's input, without padding.
 
         Returns:
-            By the name of the task, the boxes in pixels of the frame, and the masks.
+            The scene of this frame, without time stamps. Its arrays are its own.
 
         Raises:
             TypeError: an array of another dtype, or not in the host's memory.
@@ -157,29 +175,53 @@ class FusedHead:
         """
         if _why_not_compiled:
             return reference.fused_head(self._spec, self._tensors, raw, placement, mask_size)
+        spec = self._spec
         width, height = reference.mask_extent(placement, mask_size)
-        labels = [np.empty((height, width), np.uint8) for _ in self._spec.segmentations]
-        found = [
+        labels = [np.empty((height, width), np.uint8) for _ in spec.segmentations]
+        boxes = [
             (
                 np.empty((task.max_boxes, 4), np.float32),
                 np.empty(task.max_boxes, np.float32),
                 np.empty(task.max_boxes, np.int32),
             )
-            for task in self._spec.detections
+            for task in spec.detections
         ]
-        outputs = [raw[name] for name in self._raw_names]
-        counts = self._kernel(outputs, _numbers(placement), labels, found)
-        detections = {
-            task.name: Detections(task.classes, boxes[:n], scores[:n], class_ids[:n])
-            for task, (boxes, scores, class_ids), n in zip(
-                self._spec.detections, found, counts, strict=True
+        poses = [
+            (
+                np.empty(self._max_boxes[task.detection], np.int32),
+                np.empty((self._max_boxes[task.detection], len(task.keypoints), 2), np.float32),
+                np.empty((self._max_boxes[task.detection], len(task.keypoints)), np.float32),
             )
-        }
-        masks = {
-            task.name: Mask(task.classes, mask)
-            for task, mask in zip(self._spec.segmentations, labels, strict=True)
-        }
-        return detections, masks
+            for task in spec.poses
+        ]
+        class_scores = [np.empty(len(task.classes), np.float32) for task in spec.classifications]
+        outputs = [raw[name] for name in self._raw_names]
+        box_counts, pose_counts = self._kernel(
+            outputs, _numbers(placement), labels, boxes, poses, class_scores
+        )
+        return Scene(
+            size=placement.frame_size,
+            detections={
+                task.name: Detections(task.classes, corners[:n], scores[:n], class_ids[:n])
+                for task, (corners, scores, class_ids), n in zip(
+                    spec.detections, boxes, box_counts, strict=True
+                )
+            },
+            masks={
+                task.name: Mask(task.classes, mask)
+                for task, mask in zip(spec.segmentations, labels, strict=True)
+            },
+            poses={
+                task.name: Poses(task.keypoints, rows[:n], points[:n], scores[:n])
+                for task, (rows, points, scores), n in zip(
+                    spec.poses, poses, pose_counts, strict=True
+                )
+            },
+            classifications={
+                task.name: Classification(task.classes, scores)
+                for task, scores in zip(spec.classifications, class_scores, strict=True)
+            },
+        )
 
 
 def _check_tensor(tensor: TensorSpec, shape: tuple[int, int, int, int]) -> None:
@@ -203,7 +245,7 @@ def _check_tensor(tensor: TensorSpec, shape: tuple[int, int, int, int]) -> None:
         )
 
 
-def _describe(tensor: TensorSpec) -> tuple[str, tuple[int, int, int], float, int]:
+def _describe(tensor: TensorSpec) -> _TensorTuple:
     return tensor.dtype, tensor.shape[1:], tensor.scale, tensor.zero_point
 
 

@@ -46,11 +46,46 @@ class Mask:
 
 
 @dataclass(frozen=True, slots=True)
+class Poses:
+    """The keypoints of one pose task: of those boxes of its detection task that have some.
+
+    keypoints: the names of the K keypoints of a pose.
+    rows: (N,) int32, the box of each pose: a row of the `Detections`, in their order.
+    points: (N, K, 2) float32, x y in pixels of the frame; hidden ones may lie outside it.
+    scores: (N, K) float32 in [0, 1], how sure it is that the keypoint can be seen.
+    """
+
+    keypoints: tuple[str, ...]
+    rows: NDArray[np.int32]
+    points: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The result of one classification task: (C,) float32 in [0, 1], how sure each class is.
+
+    They add up to 1 where exactly one class holds (softmax), not where several may (sigmoid).
+    """
+
+    classes: tuple[str, ...]
+    scores: NDArray[np.float32]
+
+    @property
+    def best(self) -> str:
+        """The surest class."""
+        return self.classes[int(self.scores.argmax())]
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """Everything that the network saw in one frame.
 
     size: (width, height) of the frame in pixels.
-    detections, masks: by the name of the task.
+    detections, masks, poses, classifications: by the name of the task.
     frame_index: the number of the frame in its source, from 0.
     captured_ns: when the frame was captured (`time.monotonic_ns`), 0 where unknown.
     stages_ms: how long each stage took: "preprocess", "engine", "head".
@@ -59,6 +94,8 @@ class Scene:
     size: tuple[int, int]
     detections: dict[str, Detections]
     masks: dict[str, Mask]
+    poses: dict[str, Poses] = field(default_factory=dict)
+    classifications: dict[str, Classification] = field(default_factory=dict)
     frame_index: int = 0
     captured_ns: int = 0
     stages_ms: dict[str, float] = field(default_factory=dict)
@@ -86,6 +123,30 @@ class Scene:
             "masks": {
                 task: {name: round(share, 5) for name, share in mask.shares().items()}
                 for task, mask in self.masks.items()
+            },
+            "poses": {
+                task: [
+                    {
+                        "detection": int(row),
+                        "keypoints": {
+                            name: [*(round(float(value), 2) for value in point), round(score, 4)]
+                            for name, point, score in zip(
+                                poses.keypoints, points, scores.tolist(), strict=True
+                            )
+                        },
+                    }
+                    for row, points, scores in zip(
+                        poses.rows, poses.points, poses.scores, strict=True
+                    )
+                ]
+                for task, poses in self.poses.items()
+            },
+            "classifications": {
+                task: {
+                    name: round(float(score), 4)
+                    for name, score in zip(found.classes, found.scores, strict=True)
+                }
+                for task, found in self.classifications.items()
             },
             "stages_ms": {name: round(value, 3) for name, value in self.stages_ms.items()},
         }

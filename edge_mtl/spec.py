@@ -21,6 +21,31 @@ Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 MAX_BOXES = 4096
 """Upper limit of `DetectionTask.max_boxes`: what the head kernel reserves memory for."""
 
+KEYPOINTS = (
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
+"""COCO's 17 keypoints of a person, in COCO's order (Lin et al., 2014, arXiv:1405.0312)."""
+
+
+RESERVED_NAMES = ("data", "engine", "frames", "model", "split")
+"""What a report of accuracies says beside its tasks: no task is called so."""
+
 
 class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A named tensor at the edge of an engine.
@@ -99,27 +124,86 @@ class DetectionTask(
 class SegmentationTask(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="segmentation"
 ):
-    """One class per pixel. The raw tensor `NAME` holds a logit per class at `stride`."""
+    """One class per pixel. The raw tensor `NAME` holds a logit per class at `stride`.
+
+    binary: of two classes, one logit says whether a pixel is of the second one (above zero).
+    """
 
     name: Name
     classes: ClassNames
-    stride: Literal[4, 8] = 4
+    stride: Literal[1, 2, 4, 8] = 4
+    binary: bool = False
+
+    def __post_init__(self) -> None:
+        if self.binary and len(self.classes) != 2:
+            raise ValueError(
+                f"a binary task has two classes, background first, found {len(self.classes)}"
+            )
 
     def tensors(self, width: int, height: int) -> Iterator[TensorSpec]:
         cells = (height // self.stride, width // self.stride)
-        yield TensorSpec(self.name, (1, len(self.classes), *cells))
+        yield TensorSpec(self.name, (1, 1 if self.binary else len(self.classes), *cells))
 
 
-Task = DetectionTask | SegmentationTask
+class PoseTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="pose"):
+    """The keypoints of boxes that a detection task finds, from the cell that found the box
+    (Maji et al., YOLO-Pose, 2022, arXiv:2204.06806).
+
+    Level `s` of `strides` has two raw tensors of (H/s, W/s) cells, K = len(keypoints):
+    `NAME_points_s` with 2 K channels x0 y0 x1 y1 ..., from the centre of the cell in units of `s`,
+    and `NAME_visible_s`, a logit per keypoint that it can be seen.
+
+    detection: the name of the detection task; strides: the same as its.
+    classes: those of its classes that have keypoints.
+    """
+
+    name: Name = "pose"
+    detection: Name = "detection"
+    classes: ClassNames = ("pedestrian",)
+    keypoints: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)] = KEYPOINTS
+    strides: Annotated[tuple[Literal[4, 8, 16, 32], ...], Meta(min_length=1)] = (8, 16, 32)
+
+    def tensors(self, width: int, height: int) -> Iterator[TensorSpec]:
+        for stride in self.strides:
+            cells = (height // stride, width // stride)
+            yield TensorSpec(f"{self.name}_points_{stride}", (1, 2 * len(self.keypoints), *cells))
+            yield TensorSpec(f"{self.name}_visible_{stride}", (1, len(self.keypoints), *cells))
+
+
+class ClassificationTask(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="classification"
+):
+    """What holds for the whole picture: a group of labels, such as the time of day.
+
+    The raw tensor `NAME`, (1, C, 1, 1), holds a logit per class.
+
+    multi_label: any number of the classes may hold; otherwise exactly one does.
+    """
+
+    name: Name
+    classes: ClassNames
+    multi_label: bool = False
+
+    def tensors(self, width: int, height: int) -> Iterator[TensorSpec]:
+        yield TensorSpec(self.name, (1, len(self.classes), 1, 1))
+
+
+Task = DetectionTask | SegmentationTask | PoseTask | ClassificationTask
 
 
 class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A whole network: its input, its backbone and neck, and its tasks."""
+    """A whole network: its input, its backbone and neck, and its tasks.
+
+    attention: how the heads see the feature pyramid: all the same ("none"), each with its own
+        weights of the channels ("squeeze-excite"), or each with messages from the other heads
+        ("cross-task").
+    """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     input: InputSpec
     backbone: str
     neck_channels: Annotated[int, Meta(ge=8, le=1024)] = 64
+    attention: Literal["none", "squeeze-excite", "cross-task"] = "none"
     tasks: Annotated[tuple[Task, ...], Meta(min_length=1)]
 
     def __post_init__(self) -> None:
@@ -133,8 +217,38 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
                 f"{', '.join(twice)} twice: rename a task"
             )
         for task in self.tasks:
+            if task.name in RESERVED_NAMES:
+                raise ValueError(
+                    f"a report of accuracies has a field {task.name!r} of its own, as it has "
+                    f"{', '.join(name for name in RESERVED_NAMES if name != task.name)}: rename "
+                    "the task"
+                )
             if len(set(task.classes)) != len(task.classes):
                 raise ValueError(f"task {task.name!r} names a class twice: {task.classes}")
+        for pose in self.poses:
+            self._check_pose(pose)
+
+    def _check_pose(self, pose: PoseTask) -> None:
+        by_name = {task.name: task for task in self.detections}
+        if pose.detection not in by_name:
+            raise ValueError(
+                f"task {pose.name!r} needs the detection task {pose.detection!r}, found "
+                f"{', '.join(by_name) or 'none'}: name one in `detection`"
+            )
+        detection = by_name[pose.detection]
+        unknown = [name for name in pose.classes if name not in detection.classes]
+        if unknown:
+            raise ValueError(
+                f"task {pose.name!r} finds keypoints of {unknown[0]!r}, which is no class of "
+                f"{detection.name!r}: choose among {', '.join(detection.classes)}"
+            )
+        if pose.strides != detection.strides:
+            raise ValueError(
+                f"task {pose.name!r} must have the strides of {detection.name!r}, "
+                f"{list(detection.strides)}, found {list(pose.strides)}"
+            )
+        if len(set(pose.keypoints)) != len(pose.keypoints):
+            raise ValueError(f"task {pose.name!r} names a keypoint twice: {pose.keypoints}")
 
     @property
     def input_tensor(self) -> TensorSpec:
@@ -156,3 +270,11 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     @property
     def segmentations(self) -> tuple[SegmentationTask, ...]:
         return tuple(task for task in self.tasks if isinstance(task, SegmentationTask))
+
+    @property
+    def poses(self) -> tuple[PoseTask, ...]:
+        return tuple(task for task in self.tasks if isinstance(task, PoseTask))
+
+    @property
+    def classifications(self) -> tuple[ClassificationTask, ...]:
+        return tuple(task for task in self.tasks if isinstance(task, ClassificationTask))

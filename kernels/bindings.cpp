@@ -30,7 +30,8 @@ namespace {
 using TensorTuple = std::tuple<std::string, std::tuple<int, int, int>, float, int>;
 using PlacementTuple = std::tuple<int, int, int, int, int, int>;
 using LevelTuple = std::tuple<int, TensorTuple, TensorTuple>;
-using FoundTuple = std::tuple<nb::object, nb::object, nb::object>;
+using ArrayTriple = std::tuple<nb::object, nb::object, nb::object>;
+using Counts = std::tuple<std::vector<int>, std::vector<int>>;
 
 void require(bool condition, const std::string& message) {
   if (!condition) throw nb::value_error(message.c_str());
@@ -129,11 +130,13 @@ class FusedHeadBinding {
     require_extent(network_height, "the network's height");
   }
 
-  void add_segmentation(const TensorTuple& logits) {
+  void add_segmentation(const TensorTuple& logits, bool binary) {
     const RawTensor tensor = checked_tensor(logits);
     require(tensor.channels <= 255,
             "a mask holds at most 255 classes, found " + std::to_string(tensor.channels));
-    head_.add_segmentation(tensor);
+    require(!binary || tensor.channels == 1,
+            "two classes share one channel of logits, found " + std::to_string(tensor.channels));
+    head_.add_segmentation(tensor, binary);
   }
 
   void add_detection(const std::vector<LevelTuple>& numbers, float min_logit, float iou_threshold,
@@ -147,20 +150,65 @@ class FusedHeadBinding {
       require(level.boxes.channels == 4 && level.boxes.height == level.scores.height &&
                   level.boxes.width == level.scores.width,
               "a level's boxes must have 4 channels and the size of its scores");
+      require(level.scores.channels == levels.front().scores.channels,
+              "every level must have a score for each class");
     }
     head_.add_detection(
         Detector(std::move(levels), min_logit, iou_threshold, max_boxes, max_candidates));
   }
 
-  std::vector<int> operator()(const std::vector<nb::object>& raw, const PlacementTuple& numbers,
-                              const std::vector<nb::object>& masks,
-                              const std::vector<FoundTuple>& found) {
+  void add_pose(int detection, const std::vector<int>& class_ids,
+                const std::vector<LevelTuple>& numbers) {
+    const int detectors = static_cast<int>(head_.detectors().size());
+    require(0 <= detection && detection < detectors,
+            "the detection of a pose must be one of the " + std::to_string(detectors) +
+                " added before it, found " + std::to_string(detection));
+    const Detector& detector = head_.detectors()[detection];
+    std::vector<bool> has_keypoints(detector.classes());
+    for (const int class_id : class_ids) {
+      require(0 <= class_id && class_id < detector.classes(),
+              "a class of a pose must be one of the " + std::to_string(detector.classes()) +
+                  " of its detection, found " + std::to_string(class_id));
+      has_keypoints[class_id] = true;
+    }
+    require(!numbers.empty() && numbers.size() == detector.levels().size(),
+            "a pose needs the levels of its detection");
+    std::vector<PoseLevel> levels;
+    for (const auto& [stride, points, visible] : numbers) {
+      const DetectionLevel& found_in = detector.levels()[levels.size()];
+      levels.push_back({checked_tensor(points), checked_tensor(visible)});
+      const PoseLevel& level = levels.back();
+      for (const RawTensor& tensor : {level.points, level.visible}) {
+        require(stride == found_in.stride && tensor.height == found_in.scores.height &&
+                    tensor.width == found_in.scores.width,
+                "a level of a pose must have the stride and the size of its detection's");
+      }
+      require(level.points.channels == 2 * level.visible.channels &&
+                  level.visible.channels == levels.front().visible.channels,
+              "a level of a pose must have 2 channels of points for each keypoint");
+    }
+    head_.add_pose(PoseDecoder(detection, std::move(has_keypoints), std::move(levels)));
+  }
+
+  void add_classification(const TensorTuple& logits, bool multi_label) {
+    const RawTensor tensor = checked_tensor(logits);
+    require(tensor.plane() == 1, "a classification has one logit per class, found " +
+                                     text(Shape{tensor.height, tensor.width}) + " of them");
+    head_.add_classification(Classifier(tensor, multi_label));
+  }
+
+  Counts operator()(const std::vector<nb::object>& raw, const PlacementTuple& numbers,
+                    const std::vector<nb::object>& masks, const std::vector<ArrayTriple>& boxes,
+                    const std::vector<ArrayTriple>& poses,
+                    const std::vector<nb::object>& class_scores) {
     const Placement placement =
         checked_placement(numbers, head_.network_width(), head_.network_height());
     const std::vector<RawTensor> tensors = head_.tensors();
     require(raw.size() == tensors.size(), "expected " + std::to_string(tensors.size()) +
                                               " raw outputs, found " + std::to_string(raw.size()));
-    require(masks.size() == head_.segmentations() && found.size() == head_.detectors().size(),
+    require(masks.size() == head_.segmentations() && boxes.size() == head_.detectors().size() &&
+                poses.size() == head_.pose_decoders().size() &&
+                class_scores.size() == head_.classifiers().size(),
             "every task needs its outputs");
 
     std::vector<nb::ndarray<nb::ro>> arrays;  // keeps what DLPack may have made for us
@@ -172,28 +220,38 @@ class FusedHeadBinding {
                                                        dlpack_type(tensor.dtype), shape));
       pointers.push_back(arrays.back().data());
     }
-    std::vector<MaskView> mask_views;
+    HeadResults results;
     for (const nb::object& object : masks) {
       const auto mask = as_array<nb::ndarray<>>(object, "mask", nb::dtype<uint8_t>());
       require(mask.ndim() == 2 && 0 < mask.shape(0) && mask.shape(0) <= kMaxExtent &&
                   0 < mask.shape(1) && mask.shape(1) <= kMaxExtent,
               "a mask must have shape (H, W), found " + text(shape_of(mask)));
-      mask_views.push_back({output<uint8_t>(object, "mask", shape_of(mask)),
-                            static_cast<int>(mask.shape(0)), static_cast<int>(mask.shape(1))});
+      results.masks.push_back({output<uint8_t>(object, "mask", shape_of(mask)),
+                               static_cast<int>(mask.shape(0)), static_cast<int>(mask.shape(1))});
     }
-    std::vector<FoundBoxes> found_views;
-    for (size_t i = 0; i < found.size(); ++i) {
-      const auto& [boxes, scores, class_ids] = found[i];
-      const int64_t rows = head_.detectors()[i].max_boxes();
-      found_views.push_back({output<float>(boxes, "boxes", {rows, 4}),
-                             output<float>(scores, "scores", {rows}),
-                             output<int32_t>(class_ids, "class_ids", {rows})});
+    for (size_t i = 0; i < boxes.size(); ++i) {
+      const auto& [corners, scores, class_ids] = boxes[i];
+      const int64_t n = head_.detectors()[i].max_boxes();
+      results.boxes.push_back({output<float>(corners, "boxes", {n, 4}),
+                               output<float>(scores, "scores", {n}),
+                               output<int32_t>(class_ids, "class_ids", {n})});
     }
-    std::vector<int> counts(found.size());
+    for (size_t i = 0; i < poses.size(); ++i) {
+      const auto& [rows, points, scores] = poses[i];
+      const PoseDecoder& decoder = head_.pose_decoders()[i];
+      const int64_t n = head_.detectors()[decoder.detector()].max_boxes();
+      results.poses.push_back({output<int32_t>(rows, "rows", {n}),
+                               output<float>(points, "points", {n, decoder.keypoints(), 2}),
+                               output<float>(scores, "scores", {n, decoder.keypoints()})});
+    }
+    for (size_t i = 0; i < class_scores.size(); ++i) {
+      const int64_t classes = head_.classifiers()[i].logits().channels;
+      results.class_scores.push_back(output<float>(class_scores[i], "class_scores", {classes}));
+    }
     const nb::gil_scoped_release released;
     const std::lock_guard<std::mutex> lock(mutex_);
-    head_.run(pointers.data(), placement, mask_views.data(), found_views.data(), counts.data());
-    return counts;
+    head_.run(pointers.data(), placement, results);
+    return {results.box_counts, results.pose_counts};
   }
 
  private:
@@ -214,10 +272,15 @@ NB_MODULE(_kernels, module) {
            nb::arg("placement"), nb::arg("out").none());
   nb::class_<FusedHeadBinding>(module, "FusedHead")
       .def(nb::init<int, int>(), nb::arg("network_width"), nb::arg("network_height"))
-      .def("add_segmentation", &FusedHeadBinding::add_segmentation, nb::arg("logits"))
+      .def("add_segmentation", &FusedHeadBinding::add_segmentation, nb::arg("logits"),
+           nb::arg("binary"))
       .def("add_detection", &FusedHeadBinding::add_detection, nb::arg("levels"),
            nb::arg("min_logit"), nb::arg("iou_threshold"), nb::arg("max_boxes"),
            nb::arg("max_candidates"))
+      .def("add_pose", &FusedHeadBinding::add_pose, nb::arg("detection"), nb::arg("class_ids"),
+           nb::arg("levels"))
+      .def("add_classification", &FusedHeadBinding::add_classification, nb::arg("logits"),
+           nb::arg("multi_label"))
       .def("__call__", &FusedHeadBinding::operator(), nb::arg("raw"), nb::arg("placement"),
-           nb::arg("masks"), nb::arg("found"));
+           nb::arg("masks"), nb::arg("boxes"), nb::arg("poses"), nb::arg("class_scores"));
 }

@@ -26,6 +26,7 @@ Detector::Detector(std::vector<DetectionLevel> levels, float min_logit, float io
   best_quantised_.resize(largest);
   winners_.resize(largest);
   kept_.resize(max_boxes);
+  cells_.resize(max_boxes);
 }
 
 template <typename T>
@@ -45,20 +46,23 @@ void Detector::collect(int level, const T* scores) {
   }
 }
 
-Box Detector::decode(const Candidate& candidate, const void* distances,
-                     const Placement& placement) const {
-  const DetectionLevel& level = levels_[candidate.level];
+Cell Detector::cell_of(const Candidate& candidate) const {
+  const int width = levels_[candidate.level].scores.width;
+  return {candidate.level, candidate.cell / width, candidate.cell % width};
+}
+
+Box Detector::decode(const Cell& cell, const void* distances, const Placement& placement) const {
+  const DetectionLevel& level = levels_[cell.level];
+  const ptrdiff_t at = static_cast<ptrdiff_t>(cell.row) * level.boxes.width + cell.column;
   const Reach reach = with_type(level.boxes.dtype, distances, [&](const auto* data) {
     using Sum = SumOf<std::decay_t<decltype(*data)>>;
     const auto side = [&](int i) {
-      const Sum value = data[i * level.boxes.plane() + candidate.cell];
+      const Sum value = data[i * level.boxes.plane() + at];
       return dequantised(value, level.boxes.scale, level.boxes.zero_point);
     };
     return Reach{side(0), side(1), side(2), side(3)};
   });
-  const int column = candidate.cell % level.boxes.width;
-  const int row = candidate.cell / level.boxes.width;
-  return decoded_box(reach, column, row, static_cast<float>(level.stride), placement);
+  return decoded_box(reach, cell.column, cell.row, static_cast<float>(level.stride), placement);
 }
 
 int Detector::operator()(const void* const* raw, const Placement& placement,
@@ -79,7 +83,8 @@ int Detector::operator()(const void* const* raw, const Placement& placement,
   float* corners = found.boxes;
   for (const Candidate& candidate : candidates_) {
     if (count == max_boxes_) break;
-    const Box whole = decode(candidate, raw[2 * candidate.level + 1], placement);
+    const Cell cell = cell_of(candidate);
+    const Box whole = decode(cell, raw[2 * cell.level + 1], placement);
     if (!is_finite(whole)) continue;
     const Box box = clipped_box(whole, placement);
     if (!is_solid(box)) continue;
@@ -90,6 +95,7 @@ int Detector::operator()(const void* const* raw, const Placement& placement,
     }
     if (suppressed) continue;
     kept_[count] = box;
+    cells_[count] = cell;
     for (const float side : {box.x1, box.y1, box.x2, box.y2}) *corners++ = side;
     found.scores[count] = sigmoid(candidate.logit);
     found.class_ids[count] = candidate.class_id;

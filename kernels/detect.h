@@ -22,6 +22,10 @@ struct FoundBoxes {
   int32_t* class_ids;
 };
 
+struct Cell {
+  int level, row, column;
+};
+
 class Detector {
  public:
   // A cell is a candidate if its best logit is above min_logit; the best max_candidates of them
@@ -34,6 +38,10 @@ class Detector {
 
   const std::vector<DetectionLevel>& levels() const { return levels_; }
   int max_boxes() const { return max_boxes_; }
+  int classes() const { return levels_.empty() ? 0 : levels_.front().scores.channels; }
+
+  // The cell that found each box of the last frame.
+  const Cell* cells() const { return cells_.data(); }
 
  private:
   struct Candidate {
@@ -48,7 +56,8 @@ class Detector {
 
   template <typename T>
   void collect(int level, const T* scores);
-  Box decode(const Candidate& candidate, const void* distances, const Placement& placement) const;
+  Cell cell_of(const Candidate& candidate) const;
+  Box decode(const Cell& cell, const void* distances, const Placement& placement) const;
 
   std::vector<DetectionLevel> levels_;
   float min_logit_, iou_threshold_;
@@ -56,6 +65,7 @@ class Detector {
   size_t max_candidates_;
   std::vector<Candidate> candidates_;
   std::vector<Box> kept_;
+  std::vector<Cell> cells_;
   std::vector<float> best_;
   std::vector<int32_t> best_quantised_, winners_;  // of one level's cells
 };

@@ -5,16 +5,22 @@
 
 namespace edge_mtl {
 
-void FusedHead::add_segmentation(const RawTensor& logits) {
+void FusedHead::add_segmentation(const RawTensor& logits, bool binary) {
   with_type(logits.dtype, nullptr, [&](const auto* data) {
     using T = std::decay_t<decltype(*data)>;
-    segmenters_.emplace_back(std::in_place_type<Segmenter<T>>, logits.channels, logits.height,
-                             logits.width, network_height_, network_width_);
+    segmenters_.emplace_back(std::in_place_type<Segmenter<T>>, logits, binary, network_height_,
+                             network_width_);
   });
   logits_.push_back(logits);
 }
 
 void FusedHead::add_detection(Detector detector) { detectors_.push_back(std::move(detector)); }
+
+void FusedHead::add_pose(PoseDecoder decoder) { pose_decoders_.push_back(std::move(decoder)); }
+
+void FusedHead::add_classification(Classifier classifier) {
+  classifiers_.push_back(std::move(classifier));
+}
 
 std::vector<RawTensor> FusedHead::tensors() const {
   std::vector<RawTensor> tensors = logits_;
@@ -24,26 +30,41 @@ std::vector<RawTensor> FusedHead::tensors() const {
       tensors.push_back(level.boxes);
     }
   }
+  for (const PoseDecoder& decoder : pose_decoders_) {
+    for (const PoseLevel& level : decoder.levels()) {
+      tensors.push_back(level.points);
+      tensors.push_back(level.visible);
+    }
+  }
+  for (const Classifier& classifier : classifiers_) tensors.push_back(classifier.logits());
   return tensors;
 }
 
-void FusedHead::run(const void* const* raw, const Placement& placement, const MaskView* masks,
-                    const FoundBoxes* found, int* counts) {
-  for (AnySegmenter& any_segmenter : segmenters_) {
+void FusedHead::run(const void* const* raw, const Placement& placement, HeadResults& results) {
+  for (size_t i = 0; i < segmenters_.size(); ++i, ++raw) {
+    const MaskView& mask = results.masks[i];
     std::visit(
         [&](auto& segmenter) {
           using Logit = typename std::decay_t<decltype(segmenter)>::Logit;
-          segmenter(static_cast<const Logit*>(*raw), placement, masks->height, masks->width,
-                    masks->labels);
+          segmenter(static_cast<const Logit*>(*raw), placement, mask.height, mask.width,
+                    mask.labels);
         },
-        any_segmenter);
-    ++raw;
-    ++masks;
+        segmenters_[i]);
   }
-  for (Detector& detector : detectors_) {
-    *counts++ = detector(raw, placement, *found++);
-    raw += 2 * detector.levels().size();
+  results.box_counts.clear();
+  for (size_t i = 0; i < detectors_.size(); ++i) {
+    results.box_counts.push_back(detectors_[i](raw, placement, results.boxes[i]));
+    raw += 2 * detectors_[i].levels().size();
   }
+  results.pose_counts.clear();
+  for (size_t i = 0; i < pose_decoders_.size(); ++i) {
+    const int of = pose_decoders_[i].detector();
+    results.pose_counts.push_back(pose_decoders_[i](raw, placement, detectors_[of],
+                                                    results.boxes[of], results.box_counts[of],
+                                                    results.poses[i]));
+    raw += 2 * pose_decoders_[i].levels().size();
+  }
+  for (size_t i = 0; i < classifiers_.size(); ++i) classifiers_[i](*raw++, results.class_scores[i]);
 }
 
 }  // namespace edge_mtl

@@ -5,8 +5,10 @@
 #include <variant>
 #include <vector>
 
+#include "classify.h"
 #include "detect.h"
 #include "head_math.h"
+#include "pose.h"
 #include "raw_tensor.h"
 #include "segment.h"
 
@@ -17,25 +19,37 @@ struct MaskView {
   int height, width;
 };
 
+// Where the results of one frame go: an entry for each task of a kind.
+struct HeadResults {
+  std::vector<MaskView> masks;
+  std::vector<FoundBoxes> boxes;
+  std::vector<FoundPoses> poses;
+  std::vector<float*> class_scores;
+  std::vector<int> box_counts, pose_counts;  // of any size before
+};
+
 class FusedHead {
  public:
   FusedHead(int network_width, int network_height)
       : network_width_(network_width), network_height_(network_height) {}
 
-  void add_segmentation(const RawTensor& logits);
+  void add_segmentation(const RawTensor& logits, bool binary);
   void add_detection(Detector detector);
+  void add_pose(PoseDecoder decoder);  // its detector comes before it
+  void add_classification(Classifier classifier);
 
-  // The tensors that `run` takes: a segmentation's logits each, then the scores and boxes of each
-  // detection's levels.
+  // The tensors that `run` takes: a segmentation's logits each, the scores and boxes of each
+  // detection's levels, the points and visible logits of each pose's, a classification's logits
+  // each.
   std::vector<RawTensor> tensors() const;
-  const std::vector<Detector>& detectors() const { return detectors_; }
   size_t segmentations() const { return segmenters_.size(); }
+  const std::vector<Detector>& detectors() const { return detectors_; }
+  const std::vector<PoseDecoder>& pose_decoders() const { return pose_decoders_; }
+  const std::vector<Classifier>& classifiers() const { return classifiers_; }
   int network_width() const { return network_width_; }
   int network_height() const { return network_height_; }
 
-  // masks: one for each segmentation; found and counts: one for each detection.
-  void run(const void* const* raw, const Placement& placement, const MaskView* masks,
-           const FoundBoxes* found, int* counts);
+  void run(const void* const* raw, const Placement& placement, HeadResults& results);
 
  private:
   using AnySegmenter = std::variant<Segmenter<float>, Segmenter<uint8_t>, Segmenter<int8_t>>;
@@ -44,6 +58,8 @@ class FusedHead {
   std::vector<RawTensor> logits_;
   std::vector<AnySegmenter> segmenters_;
   std::vector<Detector> detectors_;
+  std::vector<PoseDecoder> pose_decoders_;
+  std::vector<Classifier> classifiers_;
 };
 
 }  // namespace edge_mtl

@@ -1,5 +1,5 @@
 // The arithmetic of the kernels, once for host and device. The loops around it are in the .cpp
-// files; edge_mtl/reference.py is the same arithmetic in NumPy, operation by operation.
+// files; edge_mtl/reference is the same arithmetic in NumPy, operation by operation.
 #pragma once
 
 #include <cmath>
@@ -94,8 +94,39 @@ HOST_DEVICE float dequantised(int32_t value, float scale, int zero_point) {
   return scale * static_cast<float>(value - zero_point);
 }
 
+// Scores
+
+// e to the power of an exponent between -200 and 200; one beyond counts as the nearer of them,
+// which is far out of float's reach. Made of basic operations in one order, because the exp of no
+// two libraries gives the same bits: with r = exponent - n ln 2, 2^n times the Taylor series of
+// e^r, which |r| < 0.35 cuts off at 1e-11.
+HOST_DEVICE double exponential(double exponent) {
+  constexpr double kLimit = 200.0, kLog2E = 1.4426950408889634, kLn2 = 0.6931471805599453;
+  constexpr double kTaylor[] = {1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120,
+                                1.0 / 24,     1.0 / 6,     1.0 / 2,    1.0,       1.0};
+  const double above = exponent > -kLimit ? exponent : -kLimit;
+  const double limited = above < kLimit ? above : kLimit;
+  const double doublings = std::rint(limited * kLog2E);
+  const double rest = limited - doublings * kLn2;
+  double power = 0.0;
+  for (const double coefficient : kTaylor) power = power * rest + coefficient;
+  return std::ldexp(power, static_cast<int>(doublings));
+}
+
 HOST_DEVICE float sigmoid(float logit) {
-  return static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(logit))));
+  return static_cast<float>(1.0 / (1.0 + exponential(-static_cast<double>(bounded_logit(logit)))));
+}
+
+// Positions in the frame
+
+// The centre of a row or column of cells, in pixels of the network's input.
+HOST_DEVICE float cell_centre(int index, float stride) {
+  return (static_cast<float>(index) + 0.5F) * stride;
+}
+
+// How many pixels of the frame one pixel of the network's input covers.
+HOST_DEVICE float frame_per_pixel(int frame_extent, int placed_extent) {
+  return static_cast<float>(static_cast<double>(frame_extent) / placed_extent);
 }
 
 // Boxes
@@ -117,14 +148,12 @@ HOST_DEVICE float reach_pixels(float distance, float stride) {
 // The box around the centre of cell (column, row), in pixels of the frame but not clipped to it.
 HOST_DEVICE Box decoded_box(const Reach& reach, int column, int row, float stride,
                             const Placement& placement) {
-  const float centre_x = (static_cast<float>(column) + 0.5F) * stride;
-  const float centre_y = (static_cast<float>(row) + 0.5F) * stride;
+  const float centre_x = cell_centre(column, stride);
+  const float centre_y = cell_centre(row, stride);
   const float x = static_cast<float>(placement.x);
   const float y = static_cast<float>(placement.y);
-  const float per_pixel_x =
-      static_cast<float>(static_cast<double>(placement.frame_width) / placement.width);
-  const float per_pixel_y =
-      static_cast<float>(static_cast<double>(placement.frame_height) / placement.height);
+  const float per_pixel_x = frame_per_pixel(placement.frame_width, placement.width);
+  const float per_pixel_y = frame_per_pixel(placement.frame_height, placement.height);
   return {(centre_x - reach_pixels(reach.left, stride) - x) * per_pixel_x,
           (centre_y - reach_pixels(reach.top, stride) - y) * per_pixel_y,
           (centre_x + reach_pixels(reach.right, stride) - x) * per_pixel_x,
@@ -158,6 +187,26 @@ HOST_DEVICE bool overlaps(const Box& a, const Box& b, float iou_threshold) {
   const float height = (a.y2 < b.y2 ? a.y2 : b.y2) - (a.y1 > b.y1 ? a.y1 : b.y1);
   const float shared = (width > 0.0F ? width : 0.0F) * (height > 0.0F ? height : 0.0F);
   return shared > iou_threshold * (area(a) + area(b) - shared);
+}
+
+// Keypoints
+
+struct Keypoint {
+  float x, y, score;
+};
+
+// The keypoint at an offset, in strides, from the centre of cell (column, row), in pixels of the
+// frame and perhaps outside it. What is not finite is nowhere: 0, 0 with score 0.
+HOST_DEVICE Keypoint decoded_keypoint(float offset_x, float offset_y, float visible_logit,
+                                      int column, int row, float stride,
+                                      const Placement& placement) {
+  const float x =
+      (cell_centre(column, stride) + offset_x * stride - static_cast<float>(placement.x)) *
+      frame_per_pixel(placement.frame_width, placement.width);
+  const float y = (cell_centre(row, stride) + offset_y * stride - static_cast<float>(placement.y)) *
+                  frame_per_pixel(placement.frame_height, placement.height);
+  if (!(std::isfinite(x) && std::isfinite(y))) return {0.0F, 0.0F, 0.0F};
+  return {x, y, sigmoid(visible_logit)};
 }
 
 }  // namespace edge_mtl

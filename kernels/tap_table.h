@@ -9,8 +9,9 @@ namespace edge_mtl {
 
 class TapTable {
  public:
-  void cover(const Axis& axis) {
-    if (axis == axis_) return;
+  // Returns whether the taps have changed.
+  bool cover(const Axis& axis) {
+    if (axis == axis_) return false;
     axis_ = axis;
     lower_.resize(axis.count);
     upper_.resize(axis.count);
@@ -21,6 +22,7 @@ class TapTable {
       upper_[i] = tap.upper;
       weight_[i] = tap.weight;
     }
+    return true;
   }
 
   int size() const { return static_cast<int>(lower_.size()); }

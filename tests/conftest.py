@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from edge_mtl.bundle import Bundle
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask, TensorSpec
+from edge_mtl.spec import (
+    ClassificationTask,
+    DetectionTask,
+    InputSpec,
+    ModelSpec,
+    PoseTask,
+    SegmentationTask,
+    TensorSpec,
+)
 
 EDGE_SCALE, EDGE_ZERO_POINT = 0.1, 128
 
@@ -25,7 +33,11 @@ def tiny_spec() -> ModelSpec:
         tasks=(
             DetectionTask(classes=("Car", "Pedestrian", "Bicyclist"), strides=(8, 16)),
             SegmentationTask(name="classes", classes=("Sky", "Building", "Road", "Car")),
-            SegmentationTask(name="drivable", classes=("background", "drivable"), stride=8),
+            SegmentationTask(
+                name="drivable", classes=("background", "drivable"), stride=8, binary=True
+            ),
+            PoseTask(classes=("Pedestrian",), keypoints=("nose", "left_hip"), strides=(8, 16)),
+            ClassificationTask(name="time", classes=("day", "night")),
         ),
     )
 

@@ -6,7 +6,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask, TensorSpec
+from edge_mtl.spec import (
+    RESERVED_NAMES,
+    ClassificationTask,
+    DetectionTask,
+    InputSpec,
+    ModelSpec,
+    PoseTask,
+    SegmentationTask,
+    Task,
+    TensorSpec,
+)
 
 ROAD = SegmentationTask(name="classes", classes=("Road", "Car"))
 CARS = DetectionTask(name="objects", classes=("Car",), strides=(8, 32))
@@ -20,6 +30,10 @@ def spec(**changes: Any) -> ModelSpec:
         "tasks": (ROAD, CARS),
     }
     return ModelSpec(**{**fields, **changes})
+
+
+def spec_of(*tasks: Task) -> ModelSpec:
+    return spec(input=InputSpec(width=640, height=384), tasks=tasks)
 
 
 def test_tensors_follow_from_the_tasks() -> None:
@@ -87,3 +101,46 @@ def test_data_that_is_out_of_range_is_refused(broken: dict[str, Any]) -> None:
     data = {**msgspec.to_builtins(spec()), **broken}
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(data, ModelSpec)
+
+
+@pytest.mark.parametrize("name", RESERVED_NAMES)
+def test_a_task_cannot_take_the_place_of_what_a_report_says_besides(name: str) -> None:
+    with pytest.raises(ValueError, match=f"a field '{name}' of its own.*rename the task"):
+        spec_of(ClassificationTask(name=name, classes=("a", "b")))
+
+
+def test_pose_has_points_and_visibility_a_level() -> None:
+    pose = PoseTask(keypoints=("nose", "left_eye"), strides=(8, 16))
+    spec = spec_of(DetectionTask(classes=("pedestrian",), strides=(8, 16)), pose)
+    shapes = {tensor.name: tensor.shape for tensor in spec.output_tensors}
+    assert shapes["pose_points_8"] == (1, 4, 48, 80)
+    assert shapes["pose_visible_16"] == (1, 2, 24, 40)
+    assert spec.poses == (pose,)
+
+
+@pytest.mark.parametrize(
+    ("pose", "message"),
+    [
+        ({"detection": "boxes"}, "needs the detection task 'boxes', found detection"),
+        ({"classes": ("tram",)}, "'tram', which is no class of 'detection'"),
+        ({"strides": (8, 16)}, r"must have the strides of 'detection', \[8\], found \[8, 16\]"),
+        ({"keypoints": ("nose", "nose")}, "names a keypoint twice"),
+    ],
+)
+def test_a_pose_fits_its_detection(pose: dict[str, Any], message: str) -> None:
+    detection = DetectionTask(classes=("pedestrian",), strides=(8,))
+    with pytest.raises(ValueError, match=message):
+        spec_of(detection, PoseTask(**{"strides": (8,), **pose}))
+
+
+def test_a_binary_mask_has_one_logit_for_two_classes() -> None:
+    road = SegmentationTask(name="road", classes=("background", "road"), stride=1, binary=True)
+    assert spec_of(road).output_tensors[0].shape == (1, 1, 384, 640)
+    with pytest.raises(ValueError, match="two classes, background first, found 3"):
+        SegmentationTask(name="road", classes=("a", "b", "c"), binary=True)
+
+
+def test_a_classification_is_a_logit_a_class() -> None:
+    time = ClassificationTask(name="time", classes=("day", "night"))
+    assert spec_of(time).output_tensors[0].shape == (1, 2, 1, 1)
+    assert spec_of(time).classifications == (time,)

@@ -1,8 +1,9 @@
-"""Draws a `Scene` onto its frame: tinted masks, boxes with labels, and the latency."""
+"""Draws a `Scene` onto its frame: tinted masks, boxes with labels, poses, classes, the latency."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias, cast
 
 import cv2
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mtl.runtime.palette import Tint, tints_of
-from edge_mtl.scene import Detections, Mask, Scene
+from edge_mtl.runtime.stick_figure import draw_poses
+from edge_mtl.scene import Classification, Detections, Mask, Scene
 
 Image: TypeAlias = NDArray[np.uint8]
 _Colour: TypeAlias = tuple[int, int, int]
@@ -49,6 +51,9 @@ class Annotator:
         if self._last is not None and self._last[0] is scene and self._last[1] is image:
             return self._last[2]
         drawn = self._tint(image, scene.masks.values()) if scene.masks else image.copy()
+        # Below the boxes, whose labels then stay legible.
+        for poses in scene.poses.values():
+            draw_poses(drawn, poses)
         for detections in scene.detections.values():
             _draw_boxes(drawn, detections)
         _draw_status(drawn, scene)
@@ -110,17 +115,37 @@ def _draw_status(image: Image, scene: Scene) -> None:
     line = f"#{scene.frame_index}  {total_ms:.1f} ms"
     if image.shape[1] >= 600:
         line += f"  ({stages})"
-    _draw_text(image, line, (0, 0), _PLATE)
+    height = _draw_text(image, line, (0, 0), _PLATE)
+    for row, text in enumerate(lines_of(scene.classifications), start=2):
+        _draw_text(image, text, (0, row * height), _PLATE)
 
 
-def _draw_text(image: Image, text: str, above: tuple[int, int], plate: _Colour) -> None:
-    """Text on a plate that stands on the point `above`, moved to where all of it is visible."""
+def lines_of(classifications: Mapping[str, Classification]) -> Iterator[str]:
+    """A line a task: the classes that are likelier than not.
+
+    Where exactly one class holds there is always a best one: the scores add up to 1.
+    """
+    for task, found in classifications.items():
+        scored = dict(zip(found.classes, found.scores.tolist(), strict=True))
+        likely = [name for name, score in scored.items() if score > 0.5]
+        if not likely and math.isclose(sum(scored.values()), 1.0, abs_tol=1e-4):
+            likely = [found.best]
+        if likely:
+            yield f"{task}: " + ", ".join(f"{name} {scored[name]:.2f}" for name in likely)
+
+
+def _draw_text(image: Image, text: str, above: tuple[int, int], plate: _Colour) -> int:
+    """Text on a plate that stands on the point `above`, moved to where all of it is visible.
+
+    Returns the height of the plate in pixels.
+    """
     height, width = image.shape[:2]
     scale = max(0.38, min(height, width) / 1100)
     stroke = max(1, round(scale * 1.4))
     (text_width, text_height), descent = cv2.getTextSize(text, _FONT, scale, stroke)
     margin = max(2, round(scale * 5))
-    plate_width, plate_height = text_width + 2 * margin, text_height + descent + margin
+    plate_width: int = text_width + 2 * margin
+    plate_height: int = text_height + descent + margin
     x = max(0, min(above[0], width - plate_width))
     y = max(0, min(above[1] - plate_height, height - plate_height))
     cv2.rectangle(image, (x, y), (x + plate_width, y + plate_height), plate, cv2.FILLED)
@@ -128,6 +153,7 @@ def _draw_text(image: Image, text: str, above: tuple[int, int], plate: _Colour) 
     light = 0.114 * blue + 0.587 * green + 0.299 * red > 128
     origin = x + margin, y + text_height + margin // 2 + 1
     cv2.putText(image, text, origin, _FONT, scale, _BLACK if light else _WHITE, stroke, cv2.LINE_AA)
+    return plate_height
 
 
 def _line_width(image: Image) -> int:

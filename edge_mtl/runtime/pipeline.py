@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -100,12 +101,10 @@ class Pipeline:
         preprocessed_ns = time.perf_counter_ns()
         self.engine.infer()
         inferred_ns = time.perf_counter_ns()
-        detections, masks = self._head(self.engine.outputs, placement, self.mask_size)
+        scene = self._head(self.engine.outputs, placement, self.mask_size)
         done_ns = time.perf_counter_ns()
-        return Scene(
-            size=placement.frame_size,
-            detections=detections,
-            masks=masks,
+        return replace(
+            scene,
             frame_index=frame_index,
             captured_ns=captured_ns,
             stages_ms={

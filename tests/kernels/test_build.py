@@ -45,10 +45,14 @@ if len(sys.argv) > 1:
 import hashlib
 from edge_mtl import ops
 from edge_mtl.placement import Placement
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask, TensorSpec
+from edge_mtl.spec import (
+    ClassificationTask, DetectionTask, InputSpec, ModelSpec, PoseTask, SegmentationTask, TensorSpec)
 spec = ModelSpec(name="m", input=InputSpec(width=320, height=192), backbone="edgenet", tasks=(
     SegmentationTask(name="mask", classes=tuple("abcdefg")),
-    DetectionTask(classes=tuple("abc"))))
+    SegmentationTask(name="fine", classes=tuple("ab"), stride=1, binary=True),
+    DetectionTask(classes=tuple("abc")), PoseTask(classes=("b",)),
+    ClassificationTask(name="time", classes=tuple("abcde")),
+    ClassificationTask(name="present", classes=tuple("abc"), multi_label=True)))
 rng = np.random.default_rng(0)
 digest = hashlib.sha256()
 placement = Placement.fit((417, 303), spec.input)
@@ -60,8 +64,12 @@ for dtype in ("float32", "uint8", "int8"):
     digest.update(out.tobytes())
     tensors = [TensorSpec(t.name, t.shape, dtype, 0.06, 3) for t in spec.output_tensors]
     raw = {t.name: rng.normal(3, 40, t.shape).clip(0, 127).astype(dtype) for t in tensors}
-    detections, masks = ops.FusedHead(spec, tensors)(raw, placement, "frame")
-    for array in (detections[spec.tasks[1].name].boxes, masks["mask"].labels):
+    scene = ops.FusedHead(spec, tensors)(raw, placement, "frame")
+    found, poses = scene.detections["detection"], scene.poses["pose"]
+    assert len(poses)
+    for array in (found.boxes, found.scores, found.class_ids, poses.rows, poses.points,
+                  poses.scores, *(mask.labels for mask in scene.masks.values()),
+                  *(each.scores for each in scene.classifications.values())):
         digest.update(array.tobytes())
 print(ops.compiled(), digest.hexdigest())
 """
@@ -69,7 +77,7 @@ print(ops.compiled(), digest.hexdigest())
 
 @pytest.mark.slow
 def test_the_baseline_build_gives_the_same_bits(tmp_path: Path):
-    """Built without the loops for newer processors, every pixel, label and box is the same."""
+    """Built without the loops for newer processors, every bit of every result is the same."""
     nanobind = pytest.importorskip("nanobind", reason="nanobind, of the extra dev, builds them")
     configured = cmake(
         *("-S", ROOT / "kernels", "-B", tmp_path, "-DSKBUILD=2", "-DCMAKE_BUILD_TYPE=Release"),

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edge_mtl.runtime.palette import TINTS, Tint, tints_of
-from edge_mtl.scene import Detections, Mask, Scene
+from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
 
 pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
 
-from edge_mtl.runtime.draw import Annotator
+from edge_mtl.runtime.draw import Annotator, lines_of
 
 GREY = np.full((240, 320, 3), 100, np.uint8)
 NOTHING: NDArray[np.uint8] = np.zeros((240, 320), np.uint8)
@@ -70,6 +72,45 @@ def test_a_box_has_its_classs_colour_on_its_edge_and_not_inside() -> None:
         np.testing.assert_array_equal(drawn[y, x], colour)
     np.testing.assert_array_equal(drawn[130, 150], GREY[0, 0])
     np.testing.assert_array_equal(drawn[78 - 8, 100], colour)  # the plate of its label
+
+
+def test_poses_are_drawn_below_the_labels() -> None:
+    points = np.array([[[110, 75], [110, 120]]], np.float32)  # one of them where the label stands
+    poses = Poses(("head", "tail"), np.zeros(1, np.int32), points, np.ones((1, 2), np.float32))
+    boxed = scene(boxes=[[100, 80, 200, 180]])
+    before = Annotator()(boxed, GREY)
+    after = Annotator()(replace(boxed, poses={"pose": poses}), GREY)
+    changed = (before != after).any(2)
+    assert changed[115:125, 105:115].any()
+    assert not changed[:80].any()
+
+
+def status_rows(classifications: dict[str, Classification]) -> int:
+    """How many rows of the picture the plates at the top left cover."""
+    drawn = Annotator()(replace(scene(), classifications=classifications), GREY)
+    return int((drawn[:, 0] != GREY[0, 0]).any(1).sum())
+
+
+def classified(*scores: float) -> Classification:
+    classes = tuple(f"class {i}" for i in range(len(scores)))
+    return Classification(classes, np.array(scores, np.float32))
+
+
+def test_a_classification_is_a_line_below_the_status() -> None:
+    plate = status_rows({})
+    # Neighbouring plates share a row.
+    assert status_rows({"time": classified(0.9, 0.1)}) == 2 * plate - 1
+    both = {"time": classified(0.9, 0.1), "weather": classified(0.2, 0.8)}
+    assert status_rows(both) == 3 * plate - 2
+
+
+def test_of_classes_that_exclude_each_other_the_best_is_named() -> None:
+    assert list(lines_of({"time": classified(0.3, 0.45, 0.25)})) == ["time: class 1 0.45"]
+
+
+def test_of_classes_that_do_not_those_likelier_than_not_are_named() -> None:
+    several = {"present": classified(0.9, 0.5, 0.75), "absent": classified(0.1, 0.2)}
+    assert list(lines_of(several)) == ["present: class 0 0.90, class 2 0.75"]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (32, 24), (320, 240), (3840, 2160)])

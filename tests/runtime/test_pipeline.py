@@ -14,6 +14,14 @@ from edge_mtl.placement import Placement
 from edge_mtl.runtime.engines import open_engine
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.runtime.sources import Frame
+from edge_mtl.spec import (
+    ClassificationTask,
+    DetectionTask,
+    InputSpec,
+    ModelSpec,
+    PoseTask,
+    SegmentationTask,
+)
 
 pytest.importorskip("onnxruntime", reason="the extra cpu is not installed")
 
@@ -39,21 +47,64 @@ def test_a_scene_is_what_the_numpy_twins_make_of_it(
         image = reference.preprocess(frame, placement, spec.input, bundle.manifest.input)
         # Float tables may round differently by an ulp; the result below is from the same raw ones.
         np.testing.assert_allclose(pipe.engine.image, image, rtol=1e-6, atol=1e-6)
-        detections, masks = reference.fused_head(
+        expected = reference.fused_head(
             spec, bundle.manifest.outputs, pipe.engine.outputs, placement, mask_size
         )
     assert (scene.size, scene.frame_index, scene.captured_ns) == ((width, height), 5, 7)
     assert len(scene.detections["detection"]) > 0
-    np.testing.assert_allclose(
-        scene.detections["detection"].boxes, detections["detection"].boxes, atol=1e-3
+    np.testing.assert_array_equal(
+        scene.detections["detection"].boxes, expected.detections["detection"].boxes
     )
     assert scene.masks.keys() == {"classes", "drivable"}
-    expected = (height, width)
-    if mask_size == "network":
-        expected = placement.height, placement.width
+    shape = (height, width) if mask_size == "frame" else (placement.height, placement.width)
     for name, mask in scene.masks.items():
-        assert mask.labels.shape == expected
-        assert (mask.labels != masks[name].labels).mean() < 1e-3
+        assert mask.labels.shape == shape
+        np.testing.assert_array_equal(mask.labels, expected.masks[name].labels)
+
+
+class FixedEngine:
+    """An engine whose network says the same about every picture."""
+
+    name = "fixed"
+
+    def __init__(self, spec: ModelSpec) -> None:
+        rng = np.random.default_rng(0)
+        self.input_tensor, self.output_tensors = spec.input_tensor, spec.output_tensors
+        self.image = np.zeros(self.input_tensor.shape, np.float32)
+        self.outputs = {
+            tensor.name: rng.normal(size=tensor.shape).astype(np.float32)
+            for tensor in self.output_tensors
+        }
+
+    def infer(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_scene_holds_every_kind_of_task() -> None:
+    spec = ModelSpec(
+        name="all",
+        input=InputSpec(width=96, height=64),
+        backbone="none",
+        tasks=(
+            DetectionTask(classes=("car", "pedestrian")),
+            PoseTask(),
+            SegmentationTask(name="road", classes=("background", "road"), stride=1, binary=True),
+            ClassificationTask(name="time", classes=("day", "night")),
+        ),
+    )
+    with Pipeline(spec, FixedEngine(spec)) as pipe:
+        scene = pipe(noise(48, 90), frame_index=3, captured_ns=4)
+    assert (scene.size, scene.frame_index, scene.captured_ns) == ((90, 48), 3, 4)
+    assert list(scene.stages_ms) == ["preprocess", "engine", "head"]
+    found, poses = scene.detections["detection"], scene.poses["pose"]
+    assert poses.points.shape == (len(poses), 17, 2)
+    assert 0 < len(poses) < len(found)
+    assert set(found.class_ids[poses.rows]) == {1}
+    assert scene.masks["road"].labels.shape == (48, 90)
+    assert scene.classifications["time"].best in ("day", "night")
 
 
 def test_every_stage_is_timed(tiny_bundle: Bundle) -> None:

@@ -11,7 +11,7 @@ import pytest
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.runtime.sinks.json_lines import JsonLinesSink
 from edge_mtl.runtime.sources import Frame
-from edge_mtl.scene import Detections, Mask, Scene
+from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
 
 pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
 
@@ -31,7 +31,16 @@ def scene(of: Frame) -> Scene:
     boxes = np.array([[1, 2, 30, 40]], np.float32)
     found = Detections(("car",), boxes, np.array([0.75], np.float32), np.array([0], np.int32))
     mask = Mask(("Road", "Sky"), np.zeros((height, width), np.uint8))
-    return Scene((width, height), {"detection": found}, {"classes": mask}, of.index)
+    points, seen = np.array([[[5.25, -1]]], np.float32), np.array([[0.5]], np.float32)
+    time = Classification(("day", "night"), np.array([0.75, 0.25], np.float32))
+    return Scene(
+        (width, height),
+        {"detection": found},
+        {"classes": mask},
+        {"pose": Poses(("head",), np.zeros(1, np.int32), points, seen)},
+        {"time": time},
+        of.index,
+    )
 
 
 def video_frames(path: Path) -> list[tuple[int, ...]]:
@@ -59,6 +68,8 @@ def test_a_line_is_there_as_soon_as_it_was_written(tmp_path: Path) -> None:
             "height": 64,
             "detections": {"detection": [{"class": "car", "score": 0.75, "box": [1, 2, 30, 40]}]},
             "masks": {"classes": {"Road": 1.0}},
+            "poses": {"pose": [{"detection": 0, "keypoints": {"head": [5.25, -1, 0.5]}}]},
+            "classifications": {"time": {"day": 0.75, "night": 0.25}},
             "stages_ms": {},
         }
     sink.close()

@@ -1,0 +1,53 @@
+"""Camera frame to engine input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mtl.placement import Placement
+from edge_mtl.reference.taps import ONE, blend, linear_taps
+from edge_mtl.spec import InputSpec, TensorSpec
+
+
+def pixel_table(network_input: InputSpec, tensor: TensorSpec) -> NDArray[Any]:
+    """(3, 256) in the tensor's dtype: what the engine gets for every 8-bit value of R, G and B.
+
+    For 8-bit tensors as ONNX's QuantizeLinear does it: in float32, halves to even, saturated.
+    """
+    table = network_input.normalization()
+    if tensor.dtype == "float32":
+        return table
+    limits = np.iinfo(tensor.dtype)
+    steps = np.rint(table / np.float32(tensor.scale)) + tensor.zero_point
+    quantised: NDArray[Any] = steps.clip(limits.min, limits.max).astype(tensor.dtype)
+    return quantised
+
+
+def preprocess(
+    frame: NDArray[np.uint8],
+    placement: Placement,
+    network_input: InputSpec,
+    tensor: TensorSpec,
+) -> NDArray[Any]:
+    """Turn a camera frame into the engine's input.
+
+    frame: (H, W, 3) uint8 BGR. Returns (1, 3, height, width) in the tensor's dtype, planar RGB,
+    `network_input.pad` outside the placement's rectangle.
+
+    Bilinear at any scale: shrinking by more than two skips pixels, as OpenCV's INTER_LINEAR does.
+    """
+    frame_height, frame_width = frame.shape[:2]
+    rows = linear_taps(placement.height, 0, 1, 1, frame_height)
+    columns = linear_taps(placement.width, 0, 1, 1, frame_width)
+    blended = blend(blend(frame.astype(np.int64), rows, 0), columns, 1)
+    pixels = (blended + ONE * ONE // 2) // (ONE * ONE)
+
+    canvas = np.full((3, network_input.height, network_input.width), network_input.pad, np.uint8)
+    y, x = placement.y, placement.x
+    rgb = pixels[:, :, ::-1].transpose(2, 0, 1)
+    canvas[:, y : y + placement.height, x : x + placement.width] = rgb
+    table = pixel_table(network_input, tensor)
+    return np.stack([table[c][canvas[c]] for c in range(3)])[None]
