@@ -9,73 +9,34 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from statistics import NormalDist
-from typing import Annotated, cast
+from collections.abc import Callable
 
 import cv2
-import msgspec
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 
+from edge_mtl.data.augmentation import Augmentation
+from edge_mtl.data.chance import happens, log_uniform
+from edge_mtl.data.copy_paste import copy_paste
+from edge_mtl.data.cutout import OBJECT_MASK
+from edge_mtl.data.fourier import mix_amplitudes
+from edge_mtl.data.mosaic import Tile, joined, quartered
+from edge_mtl.data.photometry import recorded, relit
 from edge_mtl.data.sample import Sample
-from edge_mtl.data.warp import Matrix, fill_outside, warp
-from edge_mtl.spec import Fraction
+from edge_mtl.data.warp import Matrix
+from edge_mtl.data.weather import weathered
+from edge_mtl.spec import ModelSpec
+
+__all__ = ["PAD", "Augmentation", "augment"]
 
 PAD = 114
 """The grey around a letterboxed picture; the default of `InputSpec.pad`."""
 
-Positive = Annotated[float, Meta(gt=0.0)]
+_HORIZON = 0.45
+"""Where a dash-cam has the horizon, as part of the picture's height from its top."""
 
-_LUMA = np.array([0.114, 0.587, 0.299])  # of B, G, R (ITU-R BT.601)
-_GREY_AXIS = np.array([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3.0)
-_NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / 256.0) for i in range(256)])
-
-
-class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How strongly samples are varied. Probabilities are per sample; 0 turns a variation off."""
-
-    scale: tuple[Positive, Positive] = (0.6, 1.6)
-    """Smallest and largest size of the image relative to its letterbox fit, log-uniform. The part
-    shown, or the place in the padding, is uniform."""
-    rotate_deg: Annotated[float, Meta(ge=0.0, le=45.0)] = 2.0
-    """Largest rotation either way: how crooked a camera is mounted, how a car rolls."""
-    flip: Fraction = 0.5
-    """Probability of mirroring: also turns left-hand traffic into right-hand traffic."""
-
-    brightness: Fraction = 0.35
-    """Largest change of exposure: all values times a factor within [1/(1+b), 1+b]."""
-    contrast: tuple[Positive, Positive] = (0.6, 1.2)
-    """Smallest and largest factor of contrast about the picture's mean, log-uniform: haze, glare.
-    About mid-grey instead, a dark picture would turn black."""
-    gamma: tuple[Positive, Positive] = (0.45, 1.3)
-    """Smallest and largest exponent of the tone curve, log-uniform; below 1 brightens. This and
-    contrast lean away from black because CamVid's streets are darker than most dash-cams'."""
-    colour_cast: Fraction = 0.12
-    """Largest change of each channel's gain, within [1/(1+c), 1+c]: white balance, tinted glass."""
-    saturation: Fraction = 0.6
-    """Largest change of saturation either way, as part of the picture's own."""
-    hue_deg: Annotated[float, Meta(ge=0.0, le=180.0)] = 12.0
-    """Largest rotation of colours about the grey axis."""
-    grey: Fraction = 0.05
-    """Probability of no colour at all: night-vision cameras, and shapes learned without colour."""
-
-    shadow: Fraction = 0.2
-    """Probability of a cast shadow: a random triangle at 0.4 to 0.8 of its light."""
-    blur: Fraction = 0.2
-    """Probability of a Gaussian blur of 0.4 to 1.6 px: cheap lenses, rain on the glass."""
-    noise: Fraction = 0.2
-    """Probability of Gaussian sensor noise of 2 to 12 grey levels."""
-    jpeg: Fraction = 0.2
-    """Probability of JPEG compression at quality 25 to 80: what streams and recorders leave."""
-
-    def __post_init__(self) -> None:
-        for name in ("scale", "contrast", "gamma"):
-            smallest, largest = getattr(self, name)
-            if smallest > largest:
-                raise ValueError(
-                    f"{name} must be (smallest, largest), found ({smallest}, {largest}): swap them"
-                )
+_FOURIER_CYCLES = 3  # FDA's smallest beta, 0.01, at 320 rows
+_FOURIER_SHARE = 0.1, 0.6  # all of a night's amplitudes would turn the shades of a day black
 
 
 def augment(
@@ -84,28 +45,82 @@ def augment(
     config: Augmentation,
     rng: np.random.Generator,
     pad: int = PAD,
+    *,
+    partner: Callable[[], Sample] | None = None,
+    spec: ModelSpec | None = None,
 ) -> Sample:
     """A random variant of a sample, exactly `size` (width, height) large.
 
-    The same state of `rng` gives the same variant. Labels follow the geometry as `warp` describes;
-    `pad` is the grey around the picture, which stays as it is at run time: exactly that.
+    The same state of `rng` gives the same variant. Labels follow the geometry as `warp`, `joined`
+    and `copy_paste` describe; attributes that the weather contradicts are left out. `pad` is the
+    grey around the picture, which stays as it is at run time: exactly that.
+
+    partner: gives another sample in the same ids, for mosaic, copy-paste and Fourier mixing; called
+        as often as those need one, not at all where they do not happen. It may draw from `rng`.
+    spec: whose ids the labels are in, to find `Augmentation.copy_paste_thin`; without it only
+        objects with boxes are pasted.
+
+    Raises:
+        ValueError: `config` has a variation that takes partners, and there is no `partner`.
     """
+    if partner is None:
+        if config.needs_partner:
+            raise ValueError("mosaic, copy_paste and fourier take other samples: give a partner")
+        tiles = [_whole(sample, size, config, rng)]
+        style = None
+    else:
+        if happens(config.copy_paste, rng):
+            sample = copy_paste(sample, partner(), rng, _thin_ids(config, spec))
+        if happens(config.mosaic, rng):
+            samples = [sample, partner(), partner(), partner()]
+            tiles = quartered(samples, size, lambda one, tile: _cover(one, tile, config, rng), rng)
+        else:
+            tiles = [_whole(sample, size, config, rng)]
+        style = partner().image if happens(config.fourier, rng) else None
+    variant = joined(tiles, size)
+    image, mean = variant.image, _mean([tile.sample.image for tile in tiles])
+    if style is not None:
+        for tile in tiles:
+            tile.fill_outside(image, round(mean))  # black would count as a part of the picture
+        cycles, share = int(rng.integers(_FOURIER_CYCLES + 1)), rng.uniform(*_FOURIER_SHARE)
+        image = mix_amplitudes(image, style, cycles, share)
+        mean = _mean([image])
+    image = relit(image, mean, config, rng)
+    image, contradicted = weathered(image, _horizon(tiles[0]), config, rng)
+    image = recorded(image, config, rng)
+    for tile in tiles:
+        tile.fill_outside(image, pad)
+    attributes = {k: v for k, v in variant.attributes.items() if k not in contradicted}
+    return dataclasses.replace(variant, image=image, attributes=attributes)
+
+
+def _whole(
+    sample: Sample, size: tuple[int, int], config: Augmentation, rng: np.random.Generator
+) -> Tile:
+    """The sample somewhere in the whole picture, as large as `Augmentation.scale` says."""
     source_size = sample.image.shape[1], sample.image.shape[0]
-    matrix = _random_matrix(source_size, size, config, rng)
-    warped = warp(sample, matrix, size)
-    image = _rephotographed(warped.image, float(np.mean(cv2.mean(sample.image)[:3])), config, rng)
-    fill_outside(image, source_size, matrix, pad)
-    return dataclasses.replace(warped, image=image)
+    fit = min(size[0] / source_size[0], size[1] / source_size[1])
+    scale = fit * log_uniform(config.scale, rng)
+    return Tile(sample, _random_matrix(source_size, size, scale, config, rng), (0, 0), size)
+
+
+def _cover(
+    sample: Sample, size: tuple[int, int], config: Augmentation, rng: np.random.Generator
+) -> Matrix:
+    """The sample filling a tile: a picture on padding would be no picture that the camera takes."""
+    source_size = sample.image.shape[1], sample.image.shape[0]
+    cover = max(size[0] / source_size[0], size[1] / source_size[1])
+    scale = cover * log_uniform((1.0, max(1.0, config.scale[1])), rng)
+    return _random_matrix(source_size, size, scale, config, rng)
 
 
 def _random_matrix(
     source_size: tuple[int, int],
     size: tuple[int, int],
+    scale: float,
     config: Augmentation,
     rng: np.random.Generator,
 ) -> Matrix:
-    fit = min(size[0] / source_size[0], size[1] / source_size[1])
-    scale = fit * _log_uniform(config.scale, rng)
     angle = math.radians(rng.uniform(-config.rotate_deg, config.rotate_deg))
     mirror = -1.0 if rng.random() < config.flip else 1.0
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
@@ -117,74 +132,18 @@ def _random_matrix(
     return np.column_stack([linear, centre - linear @ (source / 2)])
 
 
-def _rephotographed(
-    image: NDArray[np.uint8], mean: float, config: Augmentation, rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    """The same scene in other light, through another lens, sensor and codec, in that order.
-
-    mean: of the picture without its padding.
-    """
-    if rng.random() < config.shadow:
-        image = _shadowed(image, rng)
-    image = _recoloured(image, mean, config, rng)
-    if rng.random() < config.blur:
-        image = _uint8(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6)))
-    if rng.random() < config.noise:
-        image = _noisy(image, rng.uniform(2.0, 12.0), rng)
-    if rng.random() < config.jpeg:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 81))]
-        image = _uint8(cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR))
-    return image
+def _thin_ids(config: Augmentation, spec: ModelSpec | None) -> list[int]:
+    tasks = () if spec is None else spec.segmentations
+    classes = next((task.classes for task in tasks if task.name == OBJECT_MASK), ())
+    return [i for i, name in enumerate(classes) if name in config.copy_paste_thin]
 
 
-def _shadowed(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    light = np.full((height, width), 255, np.uint8)
-    triangle = (rng.uniform(-0.2, 1.2, (3, 2)) * (width, height)).astype(np.int32)
-    cv2.fillConvexPoly(light, triangle, (255.0 * rng.uniform(0.4, 0.8),))
-    return _uint8(cv2.multiply(image, cv2.merge([light, light, light]), scale=1.0 / 255.0))
+def _horizon(tile: Tile) -> float:
+    """The row of the picture where the tile's horizon lies; it may lie outside."""
+    height, width = tile.sample.image.shape[:2]
+    x, y = width / 2, _HORIZON * height
+    return float(tile.matrix[1] @ [x, y, 1.0]) + tile.corner[1]
 
 
-def _recoloured(
-    image: NDArray[np.uint8], mean: float, config: Augmentation, rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    """Hue and saturation as one matrix over the channels, everything else as a table each."""
-    brightness, saturation, hue = rng.uniform(-1.0, 1.0, 3)
-    gains = (1.0 + config.colour_cast) ** rng.uniform(-1.0, 1.0, 3)
-    saturation = 1.0 + config.saturation * saturation
-    if rng.random() < config.grey:
-        saturation = 0.0
-    angle = math.radians(config.hue_deg * hue)
-    # Rodrigues' rotation about the grey axis, then towards or away from grey.
-    turn = np.eye(3) + math.sin(angle) * _GREY_AXIS
-    turn += (1.0 - math.cos(angle)) * (_GREY_AXIS @ _GREY_AXIS)
-    mix = saturation * np.eye(3) + (1.0 - saturation) * np.tile(_LUMA, (3, 1))
-    if not np.allclose(mix @ turn, np.eye(3)):
-        image = _uint8(cv2.transform(image, mix @ turn))
-
-    exponent = _log_uniform(config.gamma, rng)
-    pivot = (mean / 255.0) ** exponent
-    tone = np.linspace(0.0, 1.0, 256) ** exponent
-    tone = (tone - pivot) * _log_uniform(config.contrast, rng) + pivot
-    tone *= (1.0 + config.brightness) ** brightness
-    table = np.clip(np.rint(255.0 * tone[:, None] * gains), 0, 255).astype(np.uint8)
-    return _uint8(cv2.LUT(image, table[None]))
-
-
-def _noisy(image: NDArray[np.uint8], sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    # Random bytes through tables of the normal distribution, its upper half added and its lower
-    # half taken away: ten times faster than Generator.normal, and as fine as 8-bit values can show.
-    raw = np.frombuffer(rng.bytes(image.size), np.uint8).reshape(image.shape)
-    noise = np.rint(sigma * _NORMAL)
-    brighter = cv2.LUT(raw, np.maximum(noise, 0.0).astype(np.uint8))
-    darker = cv2.LUT(raw, np.maximum(-noise, 0.0).astype(np.uint8))
-    return _uint8(cv2.subtract(cv2.add(image, brighter, dst=brighter), darker, dst=brighter))
-
-
-def _log_uniform(limits: tuple[float, float], rng: np.random.Generator) -> float:
-    return math.exp(rng.uniform(math.log(limits[0]), math.log(limits[1])))
-
-
-def _uint8(image: object) -> NDArray[np.uint8]:
-    """OpenCV's type hints do not follow the type of its arguments; 8-bit in is 8-bit out here."""
-    return cast("NDArray[np.uint8]", image)
+def _mean(pictures: list[NDArray[np.uint8]]) -> float:
+    return float(np.mean([cv2.mean(picture)[:3] for picture in pictures]))

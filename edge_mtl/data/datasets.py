@@ -1,4 +1,4 @@
-"""Data sets by name: `camvid:DIR`, `rendered`, `rendered:DIR`.
+"""Data sets by name: `camvid:DIR`, `coco:DIR`, `rendered`, `video:FILE` and others.
 
 Adding a data set takes one file with a class like `Dataset` and one row in `READERS`.
 """
@@ -60,16 +60,16 @@ def open_dataset(name: str, split: str, limit: int | None = None) -> Dataset:
     reader, colon, path = name.partition(":")
     if reader not in READERS:
         usages = ", ".join(row.usage for row in READERS.values())
-        near = _nearest(reader, READERS)
+        near = nearest(reader, READERS)
         raise UsageError(
             f"no reader {reader!r} for data set {name!r}; did you mean {near!r}? Known: {usages}"
         )
     if split not in SPLITS:
-        near = _nearest(split, SPLITS)
+        near = nearest(split, SPLITS)
         raise UsageError(f"no split {split!r}; did you mean {near!r}? Known: {', '.join(SPLITS)}")
     if colon and not path:
         raise UsageError(
-            f"{name!r} names no folder behind the colon; expected {READERS[reader].usage}"
+            f"{name!r} names nothing behind the colon; expected {READERS[reader].usage}"
         )
     if limit is not None and limit < 1:
         raise UsageError(f"expected a limit of at least 1 sample, found {limit}; raise or drop it")
@@ -103,12 +103,61 @@ class EvenlySpaced:
         return self._dataset[self._indices[index]]
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like `name`, to ask whether it was meant."""
+    return difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+
+
 def _open_camvid(path: Path | None, split: str) -> Dataset:
     from edge_mtl.data.camvid import CamVid
 
+    return CamVid(_given(path, "camvid"), split)
+
+
+def _open_coco(path: Path | None, split: str) -> Dataset:
+    from edge_mtl.data.coco import Coco
+
+    return Coco(_given(path, "coco"), split)
+
+
+def _open_cityscapes(path: Path | None, split: str) -> Dataset:
+    from edge_mtl.data.cityscapes import Cityscapes
+
+    return Cityscapes(_given(path, "cityscapes"), split)
+
+
+def _open_bdd100k(path: Path | None, split: str) -> Dataset:
+    from edge_mtl.data.bdd100k import Bdd100k
+
+    return Bdd100k(_given(path, "bdd100k"), split)
+
+
+def _open_yolo(path: Path | None, split: str) -> Dataset:
+    from edge_mtl.data.yolo import Yolo
+
+    return Yolo(_given(path, "yolo"), split)
+
+
+def _open_images(path: Path | None, split: str) -> Dataset:
+    """The images of a folder: those of its part of the split where it has parts."""
+    from edge_mtl.data.image_folder import ImageFolder
+
+    folder = _given(path, "images")
+    part = folder / split
+    return ImageFolder(part if part.is_dir() else folder)
+
+
+def _open_video(path: Path | None, split: str) -> Dataset:
+    """A video has no splits: it is the same for all of them."""
+    from edge_mtl.data.video import Video
+
+    return Video(_given(path, "video"))
+
+
+def _given(path: Path | None, reader: str) -> Path:
     if path is None:
-        raise UsageError(f"camvid is read from a folder; expected {READERS['camvid'].usage}")
-    return CamVid(path, split)
+        raise UsageError(f"{reader} is read from files; expected {READERS[reader].usage}")
+    return path
 
 
 # Far apart, so that however many clips a split has, none is in another split too.
@@ -119,30 +168,39 @@ _RENDERED_CLIP_FRAMES, _RENDERED_FPS = 12, 2.0
 
 
 def _open_rendered(path: Path | None, split: str) -> Dataset:
-    """Scenes made on the spot, or those of a folder: its part of the split where it has parts."""
-    if path is None:
-        from edge_mtl.data.rendered import RenderedScenes
+    """Scenes made on the spot, or those of a folder."""
+    if path is not None:
+        return _open_scenes(path, split)
+    from edge_mtl.data.rendered import RenderedScenes
 
-        return RenderedScenes(
-            frames=_RENDERED_FRAMES[split],
-            seed=_RENDERED_SEEDS[split],
-            clip_frames=_RENDERED_CLIP_FRAMES,
-            fps=_RENDERED_FPS,
-        )
+    return RenderedScenes(
+        frames=_RENDERED_FRAMES[split],
+        seed=_RENDERED_SEEDS[split],
+        clip_frames=_RENDERED_CLIP_FRAMES,
+        fps=_RENDERED_FPS,
+    )
+
+
+def _open_scenes(path: Path | None, split: str) -> Dataset:
+    """The scenes of a folder: those of its part of the split where it has parts."""
     from edge_mtl.data.scene_folder import SceneFolder
 
-    part = path / split
-    return SceneFolder(part if part.is_dir() else path)
+    folder = _given(path, "scenes")
+    part = folder / split
+    return SceneFolder(part if part.is_dir() else folder)
 
 
 READERS: dict[str, Reader] = {
     "camvid": Reader(_open_camvid, "camvid:DIR (with train/, trainannot/, val/, valannot/, ...)"),
+    "coco": Reader(_open_coco, "coco:DIR (with annotations/, train2017/, val2017/)"),
+    "cityscapes": Reader(_open_cityscapes, "cityscapes:DIR (with leftImg8bit/ and gtFine/)"),
+    "bdd100k": Reader(_open_bdd100k, "bdd100k:DIR (with images/ and labels/)"),
+    "yolo": Reader(_open_yolo, "yolo:DIR (with data.yaml or classes.txt)"),
+    "images": Reader(_open_images, "images:DIR (without labels)"),
+    "video": Reader(_open_video, "video:FILE (without labels)"),
+    "scenes": Reader(_open_scenes, "scenes:DIR (what edge-mtl label -o DIR made)"),
     "rendered": Reader(
         _open_rendered, "rendered or rendered:DIR (what edge-mtl render -o DIR made)"
     ),
 }
 """The data sets that can be named, by what stands before the colon."""
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    return difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]

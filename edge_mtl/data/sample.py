@@ -1,33 +1,19 @@
 """`Sample`: one image with the labels that its data set has."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_mtl.spec import KEYPOINTS
+
 IGNORE = 255
 """Mask value of a pixel that nobody labelled: it gives no loss and counts in no metric."""
 
-KEYPOINTS = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-)
-"""COCO's 17 keypoints of a person, in COCO's order (Lin et al., 2014, arXiv:1405.0312)."""
+
+def _no_areas() -> NDArray[np.float32]:
+    return np.zeros((0, 4), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +25,17 @@ class Boxes:
     keypoints: (N, 17, 3) float32, x y in pixels and visibility as in COCO (0 not labelled,
         1 labelled but hidden, 2 visible), in the order of `KEYPOINTS`; None where the data set
         has none. Rows of objects without keypoints are all zero.
+    ignored: (M, 4) float32, areas such as crowds where objects are there but not labelled one by
+        one: nothing found there is wrong.
+    searched: (C,) bool, by class id whether somebody looked for it in this image; None where every
+        class was looked for. Nothing found of another class is wrong.
     """
 
     corners: NDArray[np.float32]
     class_ids: NDArray[np.int64]
     keypoints: NDArray[np.float32] | None = None
+    ignored: NDArray[np.float32] = field(default_factory=_no_areas)
+    searched: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.class_ids)
@@ -56,6 +48,8 @@ class Boxes:
                 f"keypoints must have shape ({n}, {len(KEYPOINTS)}, 3), "
                 f"found {self.keypoints.shape}"
             )
+        if self.ignored.ndim != 2 or self.ignored.shape[1] != 4:
+            raise ValueError(f"ignored must have shape (M, 4), found {self.ignored.shape}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +58,12 @@ class Vocabulary:
 
     masks: by mask name, the classes in the order of their ids.
     boxes: the box classes in the order of their ids; empty where there are no boxes.
+    attributes: by attribute, the values that it may have.
     """
 
     masks: dict[str, tuple[str, ...]]
     boxes: tuple[str, ...] = ()
+    attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +75,15 @@ class Sample:
     masks: by mask name ("segmentation", "drivable", "lanes"), (H, W) uint8 of class ids, `IGNORE`
         where nobody labelled.
     boxes: None where the data set has no boxes; an empty `Boxes` where it has but none is here.
-    attributes: what holds for the whole scene, such as {"time": "night", "weather": "rain"}.
+    attributes: what holds for the whole scene, such as {"time": "night", "weather": "rain"}; where
+        any number of values may hold, all that do: {"present": ("car", "sign")}.
     """
 
     image: NDArray[np.uint8]
     name: str
     masks: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     boxes: Boxes | None = None
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3:

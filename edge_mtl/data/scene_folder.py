@@ -1,7 +1,7 @@
 """A folder of labelled frames with the labels of every task, written and read.
 
     dataset.json          format version, vocabulary, number of frames, how it was made
-    labels.jsonl          a line a frame: file, boxes, keypoints, attributes
+    labels.jsonl          a line a frame: file, boxes, keypoints, areas to ignore, attributes
     images/000000.jpg     frames in order
     masks/NAME/000000.png class ids of every mask, 255 where nobody labelled
 
@@ -21,15 +21,16 @@ from numpy.typing import NDArray
 
 from edge_mtl.data.datasets import Dataset, folder_listing
 from edge_mtl.data.images import read_image, read_mask
-from edge_mtl.data.sample import IGNORE, KEYPOINTS, Boxes, Sample, Vocabulary
+from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
 from edge_mtl.errors import EdgeMtlError, UsageError
+from edge_mtl.spec import KEYPOINTS
 
 FORMAT_VERSION = 1
 JPEG_QUALITY = 92
 
 
 class FolderCard(msgspec.Struct, frozen=True, kw_only=True):
-    """`dataset.json`."""
+    """`dataset.json`. Folders written before there were attributes in it have none."""
 
     format_version: int
     frames: int
@@ -37,10 +38,12 @@ class FolderCard(msgspec.Struct, frozen=True, kw_only=True):
     boxes: tuple[str, ...]
     keypoints: tuple[str, ...]
     made_from: str
+    attributes: dict[str, tuple[str, ...]] = {}
 
 
-class FrameLabels(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of `labels.jsonl`. Boxes are x1 y1 x2 y2 in pixels, keypoints x y visibility."""
+class FrameLabels(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of `labels.jsonl`. Boxes are x1 y1 x2 y2 in pixels, keypoints x y visibility;
+    `ignored` and `searched` are those of `Boxes`."""
 
     file: str
     name: str
@@ -48,7 +51,9 @@ class FrameLabels(msgspec.Struct, frozen=True, kw_only=True):
     boxes: list[tuple[float, float, float, float]] | None
     class_ids: list[int]
     keypoints: list[list[tuple[float, float, float]]] | None
-    attributes: dict[str, str]
+    attributes: dict[str, str | tuple[str, ...]]
+    ignored: list[tuple[float, float, float, float]] = []
+    searched: list[bool] | None = None
 
 
 def write_scene_folder(
@@ -96,6 +101,7 @@ def _write_all(dataset: Dataset, folder: Path, progress: Callable[[int, int], No
         boxes=dataset.vocabulary.boxes,
         keypoints=KEYPOINTS,
         made_from=dataset.name,
+        attributes=dataset.vocabulary.attributes,
     )
     unfinished = folder / "dataset.json.part"
     unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(card)))
@@ -115,7 +121,7 @@ class SceneFolder:
     def __init__(self, folder: Path) -> None:
         card = _read_card(folder)
         self.name = f"rendered:{folder}"
-        self.vocabulary = Vocabulary(masks=card.masks, boxes=card.boxes)
+        self.vocabulary = Vocabulary(card.masks, card.boxes, card.attributes)
         self._folder = folder
         self._frames = _read_labels(folder / "labels.jsonl", card)
 
@@ -146,6 +152,7 @@ class SceneFolder:
 def _labels(sample: Sample, file: str) -> FrameLabels:
     boxes = sample.boxes
     keypoints = None if boxes is None else boxes.keypoints
+    searched = None if boxes is None else boxes.searched
     return FrameLabels(
         file=file,
         name=sample.name,
@@ -153,7 +160,9 @@ def _labels(sample: Sample, file: str) -> FrameLabels:
         boxes=None if boxes is None else _rounded(boxes.corners),
         class_ids=[] if boxes is None else boxes.class_ids.tolist(),
         keypoints=None if keypoints is None else _rounded(keypoints),
-        attributes=sample.attributes,
+        attributes=dict(sample.attributes),
+        ignored=[] if boxes is None else _rounded(boxes.ignored),
+        searched=None if searched is None else searched.tolist(),
     )
 
 
@@ -172,6 +181,8 @@ def _boxes(labels: FrameLabels) -> Boxes | None:
         corners=np.array(labels.boxes, np.float32).reshape(-1, 4),
         class_ids=np.array(labels.class_ids, np.int64),
         keypoints=keypoints,
+        ignored=np.array(labels.ignored, np.float32).reshape(-1, 4),
+        searched=None if labels.searched is None else np.array(labels.searched, bool),
     )
 
 
@@ -251,6 +262,8 @@ def _inconsistency(frame: FrameLabels, card: FolderCard) -> str | None:
         len(frame.keypoints) != boxes or any(len(k) != len(KEYPOINTS) for k in frame.keypoints)
     ):
         return f"expected {len(KEYPOINTS)} keypoints for each of {boxes} boxes"
+    if frame.searched is not None and len(frame.searched) != len(card.boxes):
+        return f"expected {len(card.boxes)} values of searched, found {len(frame.searched)}"
     unknown = sorted(set(frame.masks) - set(card.masks))
     if unknown:
         return f"expected masks named {', '.join(card.masks)}, found {', '.join(unknown)}"

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mtl.data.sample import IGNORE, KEYPOINTS, Boxes, Sample
+from edge_mtl.data.sample import IGNORE, Boxes, Sample
+from edge_mtl.spec import KEYPOINTS
 
 Matrix = NDArray[np.float64]
 """(2, 3): maps x, y of a source picture to x, y of a target; pixel i covers [i, i + 1)."""
@@ -39,8 +40,9 @@ def warp(sample: Sample, matrix: Matrix, size: tuple[int, int]) -> Sample:
     the nearest pixel. What lies outside the source is `IGNORE` in the masks; in the image it is
     not defined until `fill_outside` covers it. A box becomes the upright hull of its mapped
     corners, cut at the picture; it is dropped where less than `MIN_VISIBLE` of it or `MIN_AREA_PX`
-    remain. Keypoints outside the picture become unlabelled. Where the map mirrors, left and right
-    keypoints change places.
+    remain. `Boxes.ignored` areas become hulls too, cut at the picture, and are dropped where
+    nothing remains. Keypoints outside the picture become unlabelled. Where the map mirrors, left
+    and right keypoints change places.
     """
     masks = {name: _warp_mask(mask, matrix, size, IGNORE) for name, mask in sample.masks.items()}
     return dataclasses.replace(
@@ -98,20 +100,27 @@ def _warp_image(
 
 
 def _warp_boxes(boxes: Boxes, matrix: Matrix, size: tuple[int, int]) -> Boxes:
-    linear, shift = matrix[:, :2], matrix[:, 2]
-    # (N, 4 corners, 2): x1 y1, x2 y1, x1 y2, x2 y2
-    corners = boxes.corners[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 4, 2) @ linear.T + shift
-    hull = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    hull = _hulls(boxes.corners, matrix)
     visible = np.clip(hull, 0.0, [*size, *size])
     area, visible_area = _areas(hull), _areas(visible)
     kept = (visible_area >= MIN_VISIBLE * area) & (visible_area >= MIN_AREA_PX)
+    ignored = np.clip(_hulls(boxes.ignored, matrix), 0.0, [*size, *size])
     return Boxes(
         corners=visible[kept].astype(np.float32),
         class_ids=boxes.class_ids[kept],
         keypoints=None
         if boxes.keypoints is None
         else _warp_keypoints(boxes.keypoints[kept], matrix, size),
+        ignored=ignored[_areas(ignored) > 0.0].astype(np.float32),
+        searched=boxes.searched,
     )
+
+
+def _hulls(corners: NDArray[np.float32], matrix: Matrix) -> NDArray[np.float64]:
+    """The upright bounds (N, 4) of mapped rectangles (N, 4)."""
+    # (N, 4 corners, 2): x1 y1, x2 y1, x1 y2, x2 y2
+    points = corners[:, [0, 1, 2, 1, 0, 3, 2, 3]].reshape(-1, 4, 2) @ matrix[:, :2].T + matrix[:, 2]
+    return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
 
 
 def _warp_keypoints(

@@ -1,3 +1,5 @@
+import dataclasses
+
 import msgspec
 import numpy as np
 import pytest
@@ -6,8 +8,9 @@ from hypothesis import strategies as st
 
 from edge_mtl.config import convert_config
 from edge_mtl.data.augment import PAD, Augmentation, augment
-from edge_mtl.data.sample import IGNORE, KEYPOINTS, Boxes, Sample
+from edge_mtl.data.sample import IGNORE, Boxes, Sample
 from edge_mtl.errors import UsageError
+from edge_mtl.spec import KEYPOINTS, InputSpec, ModelSpec, SegmentationTask
 
 LEFT, RIGHT = KEYPOINTS.index("left_eye"), KEYPOINTS.index("right_eye")
 STILL = Augmentation(
@@ -53,6 +56,15 @@ def street(seed=0, size=(160, 120)):
     rng = np.random.default_rng(seed)
     image = rng.integers(30, 200, (size[1], size[0], 3)).astype(np.uint8)
     return Sample(image, "street", made.masks, made.boxes)
+
+
+def dusk(sample):
+    """The sample at a third of its light."""
+    return dataclasses.replace(sample, image=sample.image // 3)
+
+
+def never():
+    raise AssertionError("no partner is needed")
 
 
 @settings(max_examples=150, deadline=None)
@@ -140,16 +152,19 @@ def test_nothing_turned_on_changes_nothing():
         {"hue_deg": 40.0},
         {"grey": 1.0},
         {"shadow": 1.0},
+        {"motion_blur": 1.0},
         {"blur": 1.0},
         {"noise": 1.0},
         {"jpeg": 1.0},
+        *({name: 1.0} for name in ("night", "fog", "glare", "snow", "rain", "fourier")),
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_each_photometric_change_shows_in_the_image_alone(change):
     sample = street()
     config = msgspec.structs.replace(STILL, **change)
-    made = augment(sample, (160, 120), config, np.random.default_rng(5))
+    rng = np.random.default_rng(5)
+    made = augment(sample, (160, 120), config, rng, partner=lambda: dusk(street(1)))
     assert np.abs(made.image.astype(int) - sample.image).mean() > 1.0
     np.testing.assert_array_equal(made.masks["halves"], sample.masks["halves"])
     np.testing.assert_array_equal(made.boxes.corners, sample.boxes.corners)
@@ -195,6 +210,86 @@ def test_the_padding_is_what_the_network_meets_at_run_time():
     assert outside.mean() > 0.5
     assert (made.image[outside] == PAD).all()
     assert (made.image[~outside] != PAD).any(axis=1).mean() > 0.9
+
+
+def test_partners_are_taken_only_where_they_are_needed():
+    sample, counts = street(), {"mosaic": 3, "copy_paste": 1, "fourier": 1}
+    for name, count in counts.items():
+        calls = []
+        config = msgspec.structs.replace(STILL, **{name: 1.0})
+
+        def partner(calls=calls):
+            calls.append(1)
+            return street(1)
+
+        augment(sample, (96, 64), config, np.random.default_rng(0), partner=partner)
+        assert len(calls) == count
+    alone = augment(sample, (96, 64), Augmentation(), np.random.default_rng(0))
+    beside = augment(sample, (96, 64), Augmentation(), np.random.default_rng(0), partner=never)
+    np.testing.assert_array_equal(alone.image, beside.image)
+
+
+def test_no_partner_where_one_is_needed_is_an_error():
+    with pytest.raises(ValueError, match="give a partner"):
+        augment(street(), (96, 64), Augmentation(mosaic=0.1), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_everything_at_once_is_repeatable_and_keeps_the_padding(seed):
+    names = ("mosaic", "copy_paste", "fourier", "night", "fog", "glare", "snow", "rain")
+    config = Augmentation(scale=(0.7, 1.2), motion_blur=1, **dict.fromkeys(names, 0.5))
+
+    def variant():
+        rng = np.random.default_rng(seed)
+        sizes = [(160, 120), (200, 90), (64, 64)]
+        return augment(
+            street(),
+            (128, 96),
+            config,
+            rng,
+            7,
+            partner=lambda: street(int(rng.integers(9)), sizes[rng.integers(3)]),
+        )
+
+    first, again = variant(), variant()
+    np.testing.assert_array_equal(first.image, again.image)
+    np.testing.assert_array_equal(first.boxes.corners, again.boxes.corners)
+    assert first.image.shape == (96, 128, 3)
+    outside = first.masks["segmentation"] == IGNORE
+    np.testing.assert_array_equal(outside, first.masks["halves"] == IGNORE)
+    assert (first.image[outside] == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ({"rain": 1.0}, {"time": "day", "scene": "city"}),
+        ({"night": 1.0}, {"weather": "clear", "scene": "city"}),
+        ({"glare": 1.0}, {"scene": "city"}),
+        ({"noise": 1.0}, {"time": "day", "weather": "clear", "scene": "city"}),
+    ],
+)
+def test_weather_takes_away_the_attributes_that_it_contradicts(change, left):
+    attributes = {"time": "day", "weather": "clear", "scene": "city"}
+    fair = dataclasses.replace(street(), attributes=attributes)
+    config = msgspec.structs.replace(STILL, **change)
+    assert augment(fair, (96, 64), config, np.random.default_rng(0)).attributes == left
+
+
+def test_thin_things_are_pasted_where_the_spec_names_them():
+    post = np.zeros((120, 160), np.uint8)
+    post[20:80, 70:76] = 1
+    image = np.repeat(post[:, :, None] * 200, 3, axis=2)
+    other = Sample(image, "post", {"segmentation": post})
+    bare = Sample(np.zeros_like(image), "bare", {"segmentation": np.zeros_like(post)})
+    config = msgspec.structs.replace(STILL, copy_paste=1.0, copy_paste_thin=("post",))
+    task = SegmentationTask(name="segmentation", classes=("ground", "post"))
+    size = InputSpec(width=160, height=96)
+    spec = ModelSpec(name="m", input=size, backbone="b", tasks=(task,))
+    for told, pixels in ((spec, 360), (None, 0)):
+        rng = np.random.default_rng(0)
+        made = augment(bare, (160, 120), config, rng, partner=lambda: other, spec=told)
+        assert (made.masks["segmentation"] == 1).sum() == pixels
 
 
 def test_a_sample_without_labels_is_augmented_too():

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_mtl.data.datasets import SPLITS, EvenlySpaced, open_dataset
+from edge_mtl.data.datasets import READERS, SPLITS, EvenlySpaced, open_dataset
 from edge_mtl.data.sample import Sample, Vocabulary
 from edge_mtl.data.scene_folder import write_scene_folder
 from edge_mtl.errors import EdgeMtlError, UsageError
@@ -78,8 +78,10 @@ def test_rendered_scenes_are_the_same_each_time_and_differ_between_splits():
         ("/data/rendered", "val", None, "no reader '/data/rendered' .* mean 'rendered'"),
         ("rendered", "valid", None, "no split 'valid'; did you mean 'val'"),
         ("rendered", "val", 0, "limit of at least 1 sample, found 0"),
-        ("camvid", "val", None, "camvid is read from a folder; expected camvid:DIR"),
-        ("rendered:", "val", None, "no folder behind the colon; expected rendered"),
+        ("camvid", "val", None, "camvid is read from files; expected camvid:DIR"),
+        ("video", "val", None, "video is read from files; expected video:FILE"),
+        ("rendered:", "val", None, "nothing behind the colon; expected rendered"),
+        ("coco2017:x", "val", None, "no reader 'coco2017' .* mean 'coco'"),
     ],
 )
 def test_bad_names_are_usage_errors_with_the_nearest_known(name, split, limit, message):
@@ -92,6 +94,12 @@ def test_a_missing_folder_is_an_error(tmp_path):
         open_dataset(f"camvid:{tmp_path}/none", "val")
     with pytest.raises(EdgeMtlError, match="no such folder"):
         open_dataset(f"rendered:{tmp_path}/none", "val")
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+def test_every_reader_names_what_it_looked_for_in_an_empty_folder(reader, tmp_path):
+    with pytest.raises(EdgeMtlError, match=rf"{tmp_path}.*expected .*found "):
+        open_dataset(f"{reader}:{tmp_path}", "val")
 
 
 def test_naming_data_sets_loads_no_opencv():

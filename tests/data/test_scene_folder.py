@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_mtl.data.sample import IGNORE, KEYPOINTS, Boxes, Sample, Vocabulary
+from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
 from edge_mtl.data.scene_folder import FORMAT_VERSION, SceneFolder, write_scene_folder
 from edge_mtl.errors import EdgeMtlError, UsageError
+from edge_mtl.spec import KEYPOINTS
 
 
 class Scenes:
@@ -16,6 +17,7 @@ class Scenes:
     vocabulary = Vocabulary(
         masks={"segmentation": ("Sky", "Road"), "lanes": ("background", "lane")},
         boxes=("car", "person"),
+        attributes={"time": ("day", "night"), "present": ("car", "person")},
     )
 
     def __init__(self, stop_at=None):
@@ -47,8 +49,11 @@ class Scenes:
             corners.astype(np.float32),
             rng.integers(0, 2, 2 - index),
             points.astype(np.float32) if index == 0 else None,
+            ignored=np.array([[1, 2, 30.5, 40]] * index, np.float32).reshape(-1, 4),
+            searched=np.array([True, False]) if index else None,
         )
-        return Sample(image, f"frame {index}", masks, boxes, {"time": "night", "weather": "rain"})
+        attributes = {"time": "night", "present": ("car", "person")}
+        return Sample(image, f"frame {index}", masks, boxes, attributes)
 
 
 @pytest.fixture
@@ -78,6 +83,10 @@ def test_what_was_written_is_read_again(tmp_path, capfd):
         if before.boxes is not None:
             np.testing.assert_allclose(after.boxes.corners, before.boxes.corners, atol=1e-3)
             np.testing.assert_array_equal(after.boxes.class_ids, before.boxes.class_ids)
+            np.testing.assert_array_equal(after.boxes.ignored, before.boxes.ignored)
+            assert (after.boxes.searched is None) == (before.boxes.searched is None)
+            if before.boxes.searched is not None:
+                assert after.boxes.searched.tolist() == before.boxes.searched.tolist()
             assert (after.boxes.keypoints is None) == (before.boxes.keypoints is None)
             if before.boxes.keypoints is not None:
                 np.testing.assert_allclose(after.boxes.keypoints, before.boxes.keypoints, atol=1e-3)
@@ -132,6 +141,23 @@ def test_a_newer_format_is_refused(folder):
         SceneFolder(folder)
 
 
+def test_a_folder_from_before_there_were_attributes_in_its_card_is_read(folder):
+    path = folder / "dataset.json"
+    card = json.loads(path.read_text())
+    assert card.pop("attributes") == {"time": ["day", "night"], "present": ["car", "person"]}
+    path.write_text(json.dumps(card))
+    lines = [json.loads(line) for line in (folder / "labels.jsonl").read_text().splitlines()]
+    for line in lines:
+        line.pop("ignored", None)
+        line.pop("searched", None)
+    (folder / "labels.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    read = SceneFolder(folder)
+    assert read.vocabulary.attributes == {}
+    assert read[1].boxes.ignored.shape == (0, 4)
+    assert read[1].boxes.searched is None
+    assert read[0].attributes["time"] == "night"
+
+
 @pytest.mark.parametrize("text", ["{", '{"format_version": 1}', "[]", "\udcff"])
 def test_a_damaged_card_is_an_error(folder, text):
     (folder / "dataset.json").write_bytes(text.encode(errors="surrogateescape"))
@@ -153,6 +179,7 @@ def edit_line(folder, number, **changes):
         ({"class_ids": [0, 2]}, "class ids below 2"),
         ({"keypoints": [[[1, 2, 2]], [[1, 2, 2]]]}, "17 keypoints for each of 2 boxes"),
         ({"masks": ["water"]}, "masks named segmentation, lanes, found water"),
+        ({"searched": [True]}, "2 values of searched, found 1"),
         ({"boxes": "none"}, r"Expected `array \| null`"),
         ({"file": "../../secret.jpg"}, "a file name in images/"),
     ],

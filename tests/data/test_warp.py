@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from edge_mtl.data.sample import IGNORE, KEYPOINTS, Boxes, Sample
+from edge_mtl.data.sample import IGNORE, Boxes, Sample
 from edge_mtl.data.warp import fill_outside, warp
 from edge_mtl.placement import Placement
-from edge_mtl.spec import InputSpec
+from edge_mtl.spec import KEYPOINTS, InputSpec
 
 IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
@@ -41,6 +43,30 @@ def test_boxes_are_mapped_cut_and_dropped(box, matrix, expected):
     found = boxes.corners.tolist()
     np.testing.assert_allclose(found, [] if expected is None else [expected], atol=1e-4)
     assert boxes.corners.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("area", "matrix", "expected"),
+    [
+        ([10, 10, 30, 20], shift(5, -3), [[15, 7, 35, 17]]),
+        ([10, 10, 30, 20], shift(-29, 0), [[0, 10, 1, 20]]),  # however little remains
+        ([10, 10, 30, 20], shift(-30, 0), []),
+        ([10, 10, 30, 20], np.array([[0.0, -1, 50], [1, 0, 0]]), [[30, 10, 40, 30]]),  # turned
+    ],
+)
+def test_ignored_areas_are_mapped_and_cut(area, matrix, expected):
+    made = sample_of([[40, 40, 60, 60]])
+    searched = np.array([True, False])
+    boxes = Boxes(
+        made.boxes.corners,
+        made.boxes.class_ids,
+        ignored=np.array([area], np.float32),
+        searched=searched,
+    )
+    warped = warp(dataclasses.replace(made, boxes=boxes), matrix, (100, 80)).boxes
+    np.testing.assert_allclose(warped.ignored, np.reshape(expected, (-1, 4)), atol=1e-4)
+    assert warped.ignored.dtype == np.float32
+    np.testing.assert_array_equal(warped.searched, searched)
 
 
 def test_keypoints_leave_the_picture_unlabelled_and_swap_sides_when_mirrored():

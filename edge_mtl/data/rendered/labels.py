@@ -5,6 +5,7 @@ import numpy as np
 
 from edge_mtl.data.camvid import BOX_CLASSES, CLASSES, MIN_BOX_AREA_PX
 from edge_mtl.data.rendered.canvas import DEPTH_STEPS, Canvas, Code, Pixels
+from edge_mtl.data.rendered.look import TIMES, WEATHERS
 from edge_mtl.data.sample import IGNORE, Boxes, Vocabulary
 
 VOCABULARY = Vocabulary(
@@ -14,6 +15,7 @@ VOCABULARY = Vocabulary(
         "lanes": ("background", "lane"),
     },
     boxes=tuple(BOX_CLASSES),
+    attributes={"time": TIMES, "weather": WEATHERS},
 )
 
 MIN_VISIBLE = 0.3
