@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from edge_mtl.errors import UsageError
 
 _WITH_ARITHMETIC = ("Conv", "Add")
+_GATES = ("Sigmoid", "Mul")  # attention
+_POOLS = ("AveragePool", "MaxPool")
 _ACTIVATIONS = ("Clip", "Relu")  # unsigned ranges absorb them: they end at zero by themselves
 _MOVING_ONLY = ("Resize",)
 
@@ -42,7 +44,7 @@ _CPU = Scheme(
     quantized_bias=True,
     quantized_weights=True,
     edges=True,
-    operators=_WITH_ARITHMETIC + _ACTIVATIONS + _MOVING_ONLY,
+    operators=_WITH_ARITHMETIC + _ACTIVATIONS + _GATES + _POOLS + _MOVING_ONLY,
 )
 _TENSORRT = Scheme(
     # TensorRT takes no zero points, and its parser refuses the DequantizeLinear of an int32 bias.

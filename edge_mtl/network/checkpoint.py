@@ -13,9 +13,11 @@ from torch import Tensor
 
 from edge_mtl.config import first_difference
 from edge_mtl.errors import EdgeMtlError, UsageError
+from edge_mtl.network.narrowing import narrow
 from edge_mtl.network.network import Network
 from edge_mtl.spec import ModelSpec
 
+_PRUNED = "pruned"  # in the metadata: the weights are narrower than the layers of the spec
 _MESSAGE_LENGTH = 200  # torch lists every tensor that does not fit
 
 
@@ -56,9 +58,18 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from None
 
 
-def save_checkpoint(path: Path, spec: ModelSpec, weights: dict[str, Tensor]) -> None:
-    """Write the weights of a `Network`, in the dtypes that they have, with its spec."""
-    save_tensors(path, weights, {"spec": msgspec.json.encode(spec).decode()})
+def save_checkpoint(
+    path: Path, spec: ModelSpec, weights: dict[str, Tensor], *, pruned: bool = False
+) -> None:
+    """Write the weights of a `Network`, in the dtypes that they have, with its spec.
+
+    pruned: they are narrower than the layers of the spec, on purpose; `load_checkpoint` then makes
+        a network as narrow.
+    """
+    metadata = {"spec": msgspec.json.encode(spec).decode()}
+    if pruned:
+        metadata[_PRUNED] = "true"
+    save_tensors(path, weights, metadata)
 
 
 def load_checkpoint(path: Path, expected: ModelSpec | None = None) -> Network:
@@ -90,10 +101,34 @@ def load_checkpoint(path: Path, expected: ModelSpec | None = None) -> Network:
             f"{path}: is of another spec: {difference}; give a checkpoint of this spec"
         )
     try:
+        if _PRUNED in metadata:
+            narrow(network, weights)
         network.load_state_dict(weights)
     except RuntimeError as error:
-        problem = " ".join(str(error).split())[:_MESSAGE_LENGTH]
         raise CheckpointError(
-            f"{path}: its weights do not fit its spec ({problem}); copy it again or train it again"
+            f"{path}: its weights do not fit its spec ({_shortened(error)}); copy it again or "
+            "train it again"
         ) from None
     return network.eval()
+
+
+def narrow_as(network: Network, path: Path) -> None:
+    """Give a network the widths of a checkpoint, where that is of a pruned one; not its weights.
+
+    Raises:
+        CheckpointError: it is missing or damaged, or was pruned from another kind of network.
+    """
+    weights, metadata = load_tensors(path)
+    if _PRUNED not in metadata:
+        return
+    try:
+        narrow(network, weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: was pruned from another kind of network ({_shortened(error)}); start from "
+            "it with the model that it was pruned from"
+        ) from None
+
+
+def _shortened(error: RuntimeError) -> str:
+    return " ".join(str(error).split())[:_MESSAGE_LENGTH]

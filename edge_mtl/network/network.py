@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-from operator import attrgetter
+import difflib
 
 from torch import Tensor, nn
 
-from edge_mtl.network.backbones import make_backbone
-from edge_mtl.network.heads import DetectionHead, SegmentationHeads
+from edge_mtl.errors import UsageError
+from edge_mtl.network.attention import ATTENTION
+from edge_mtl.network.backbones import BACKBONES, TIMM, make_backbone
+from edge_mtl.network.features import Features
+from edge_mtl.network.heads import Head, make_heads
 from edge_mtl.network.neck import FeaturePyramid
+from edge_mtl.network.textbook import TEXTBOOKS
 from edge_mtl.spec import ModelSpec
 
 
@@ -18,27 +21,61 @@ class Network(nn.Module):
 
     Takes (N, 3, H, W) float32 with H and W multiples of 32, not only the size of the spec; gives a
     dictionary of `spec.output_tensors` in their order.
+
+    backbone: what all tasks share. neck: the feature pyramid; None where all heads read the
+        backbone, as those of a textbook network do.
+
+    Raises:
+        UsageError: no backbone and no textbook network has the name that the spec gives (the
+            nearest one is named), or the one that has it cannot do what the spec asks of it.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         self.spec = spec
-        backbone = make_backbone(spec.backbone)
-        self.backbone = backbone
-        self.neck = FeaturePyramid(backbone.channels, spec.neck_channels)
-        heads: list[nn.Module] = [
-            DetectionHead(task, spec.neck_channels) for task in spec.detections
-        ]
-        by_stride = sorted(spec.segmentations, key=attrgetter("stride"))
-        heads += [
-            SegmentationHeads(list(tasks), spec.neck_channels)
-            for _, tasks in groupby(by_stride, key=attrgetter("stride"))
-        ]
+        heads: list[Head]
+        if spec.backbone in TEXTBOOKS:
+            textbook = TEXTBOOKS[spec.backbone]
+            self.backbone = textbook.trunk()
+            heads = [textbook.heads(spec)]
+        else:
+            _check_name(spec.backbone)
+            self.backbone = make_backbone(spec.backbone)
+            heads = make_heads(spec, self.backbone.channels[-1])
+        strides = [head.strides for head in heads]
+        read = {stride for each in strides for stride in each}
+        if spec.attention != "none" and not read:
+            raise UsageError(
+                f'attention = "{spec.attention}" is for heads on a feature pyramid, of which '
+                f"{spec.name} has none; leave it out"
+            )
+        self.neck = (
+            FeaturePyramid(self.backbone.channels, spec.neck_channels, min(read)) if read else None
+        )
+        self.attention = ATTENTION[spec.attention](strides, spec.neck_channels)
         self.heads = nn.ModuleList(heads)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        pyramid = self.neck(self.backbone(image))
+        return self.outputs(self.features(image))
+
+    def features(self, image: Tensor) -> Features:
+        """What the heads see of pictures; an auxiliary head sees the backbone's part of it."""
+        found = self.backbone(image)
+        return Features(found, self.neck(found) if self.neck is not None else {})
+
+    def outputs(self, features: Features) -> dict[str, Tensor]:
+        """The raw outputs of every task from the features of pictures."""
         raw: dict[str, Tensor] = {}
-        for head in self.heads:
-            raw.update(head(pyramid))
+        for head, view in zip(self.heads, self.attention(features), strict=True):
+            raw.update(head(view))
         return {tensor.name: raw[tensor.name] for tensor in self.spec.output_tensors}
+
+
+def _check_name(backbone: str) -> None:
+    known = (*BACKBONES, *TEXTBOOKS)
+    if backbone not in BACKBONES and not backbone.startswith(TIMM):
+        near = difflib.get_close_matches(backbone, known, n=1, cutoff=0.0)[0]
+        raise UsageError(
+            f"unknown backbone {backbone!r}; did you mean {near!r}? "
+            f"Known: {', '.join(known)}, {TIMM}NAME"
+        )

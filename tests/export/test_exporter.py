@@ -79,7 +79,7 @@ def test_both_engines_give_nearly_the_same_8_bit_outputs(
     for name, value in raw["onnxruntime"].items():
         # They round differently within a layer, which 36 random layers hand on and widen.
         steps = value.astype(float) - raw["openvino"][name]
-        assert np.sqrt(np.mean(steps**2)) < 0.15 * value.std(), name
+        assert np.sqrt(np.mean(steps**2)) < 0.35 * value.std(), name  # unlike: 1.4
 
 
 @pytest.fixture

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+STRIDES = (4, 8, 16, 32)
+"""The strides of the features that every backbone of a feature pyramid gives."""
+
 
 class Backbone(nn.Module):
-    """Maps (N, 3, H, W) to features at strides 4, 8, 16 and 32.
+    """Maps (N, 3, H, W) to features, finest first.
 
-    channels: their widths.
+    channels, strides: of each feature; a textbook network's trunk has strides of its own.
     stem, stages: run one after the other; `feature_stages` are the indices of the stages that end
         at these strides.
     """
@@ -17,11 +20,13 @@ class Backbone(nn.Module):
         self,
         stem: nn.Module,
         stages: list[nn.Sequential],
-        feature_stages: tuple[int, int, int, int],
-        channels: tuple[int, int, int, int],
+        feature_stages: tuple[int, ...],
+        channels: tuple[int, ...],
+        strides: tuple[int, ...] = STRIDES,
     ) -> None:
         super().__init__()
         self.channels = channels
+        self.strides = strides
         self.stem = stem
         self.stages = nn.ModuleList(stages)
         self._feature_stages = feature_stages

@@ -1,0 +1,31 @@
+"""Heads: from the features of a picture to the raw outputs that the `ModelSpec` names."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from operator import attrgetter
+
+from edge_mtl.network.heads.classification import ClassificationHeads
+from edge_mtl.network.heads.detection import DetectionHead
+from edge_mtl.network.heads.head import Head
+from edge_mtl.network.heads.pose import PoseHead
+from edge_mtl.network.heads.segmentation import SegmentationHeads
+from edge_mtl.spec import ModelSpec
+
+__all__ = ["Head", "make_heads"]
+
+
+def make_heads(spec: ModelSpec, channels_in: int) -> list[Head]:
+    """The heads of all tasks of a spec on a feature pyramid.
+
+    channels_in: the width of the backbone's coarsest feature.
+    """
+    channels = spec.neck_channels
+    heads: list[Head] = [DetectionHead(task, channels) for task in spec.detections]
+    by_stride = sorted(spec.segmentations, key=attrgetter("stride"))
+    for _, tasks in groupby(by_stride, key=attrgetter("stride")):
+        heads.append(SegmentationHeads(list(tasks), channels))
+    heads += [PoseHead(task, channels) for task in spec.poses]
+    if spec.classifications:
+        heads.append(ClassificationHeads(spec.classifications, channels_in, channels))
+    return heads
