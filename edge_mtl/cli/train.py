@@ -1,7 +1,13 @@
-"""`edge-mtl train`: a configuration into a checkpoint."""
+"""`edge-mtl train`: a configuration into a checkpoint.
+
+The same command trains in several processes where torchrun starts it, one a GPU:
+
+    torchrun --nproc-per-node 2 --no-python edge-mtl train CONFIG
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +25,7 @@ def command(
     runs: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("runs"),
 ) -> None:
     from rich.console import Console
+    from rich.progress import Progress
 
     from edge_mtl import zoo
     from edge_mtl.cli.progress import make_progress
@@ -27,6 +34,8 @@ def command(
     from edge_mtl.train.loop import train
 
     settings = load_config(zoo.locate(config, ".toml"), TrainConfig, overrides or ())
-    with make_progress() as progress:
+    first = os.environ.get("RANK", "0") == "0"  # as torchrun numbers the processes
+    with make_progress() if first else Progress(disable=True) as progress:
         folder = train(settings, runs, progress)
-    Console(markup=False).print(f"{folder}: best.safetensors, last.safetensors, metrics.jsonl")
+    if first:
+        Console(markup=False).print(f"{folder}: best.safetensors, last.safetensors, metrics.jsonl")

@@ -1,41 +1,49 @@
-"""`Batch`: augmented samples as tensors, and the loader that makes them.
-
-What a batch holds depends on the seed, the epoch and its place in it alone, never on how many
-workers there are or whether the run was interrupted.
-"""
+"""`Batch`: samples of one size, stacked into tensors in the ids of a spec."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
 
-from edge_mtl.data.align import Alignment
-from edge_mtl.data.augment import augment
-from edge_mtl.data.datasets import Dataset, open_dataset
-from edge_mtl.data.sample import IGNORE, Sample
-from edge_mtl.spec import ModelSpec
-from edge_mtl.train.config import TrainConfig
+from edge_mtl.data.sample import IGNORE, Boxes, Sample
+from edge_mtl.spec import KEYPOINTS, ClassificationTask, ModelSpec
 
-_SHUFFLE, _DRAW, _AUGMENT = range(3)  # so that no two uses of a seed share random numbers
+NO_CLASS = -100
+"""The class id of a sample that does not say; PyTorch's cross-entropy ignores it too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """Where a batch comes from.
+class BoxTargets:
+    """The labelled boxes of one sample.
 
-    first: the place in the epoch of its first sample.
-    samples: the number of the data set and the index in it, sample by sample.
+    corners: (M, 4) float32, x1 y1 x2 y2 in pixels.
+    class_ids: (M,) int64, indices into the classes of the detection task.
+    keypoints: by pose task, (M, K, 3) float32 in the order of its keypoints: x y in pixels and
+        visibility as in COCO; zeros where not labelled. Empty where the sample has no keypoints.
+    ignored: (I, 4) float32, areas where nothing that is found is wrong.
+    searched: (C,) bool, the classes that somebody looked for; None where all were.
     """
 
-    epoch: int
-    first: int
-    samples: list[tuple[int, int]]
+    corners: Tensor
+    class_ids: Tensor
+    keypoints: dict[str, Tensor] = field(default_factory=dict)
+    ignored: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
+    searched: Tensor | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> BoxTargets:
+        """The same with every tensor changed."""
+        return BoxTargets(
+            change(self.corners),
+            change(self.class_ids),
+            {name: change(points) for name, points in self.keypoints.items()},
+            change(self.ignored),
+            None if self.searched is None else change(self.searched),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +52,46 @@ class Batch:
 
     image: (N, 3, H, W) float32, normalised.
     masks: by segmentation task, (N, H, W) int64; `IGNORE` where there is no label.
-    boxes: per sample (M, 4) float32 and (M,) int64 class ids; None where boxes are not labelled.
+    boxes: per sample; None where boxes are not labelled.
     names: where each sample came from.
+    attributes: by classification task. One class: (N,) int64 class ids, `NO_CLASS` where the
+        sample does not say. Several: (N, C) float32 of 0 and 1, NaN where it does not say.
+    skipped: what could not be read and was left out on the way, a line a file.
     """
 
     image: Tensor
     masks: dict[str, Tensor]
-    boxes: list[tuple[Tensor, Tensor] | None]
+    boxes: list[BoxTargets | None]
     names: list[str]
+    attributes: dict[str, Tensor] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The same with every tensor changed."""
+        return Batch(
+            change(self.image),
+            {name: change(mask) for name, mask in self.masks.items()},
+            [None if found is None else found.map(change) for found in self.boxes],
+            self.names,
+            {name: change(values) for name, values in self.attributes.items()},
+            self.skipped,
+        )
 
     def to(self, device: torch.device) -> Batch:
-        masks = {name: mask.to(device) for name, mask in self.masks.items()}
-        boxes = [
-            None if found is None else (found[0].to(device), found[1].to(device))
-            for found in self.boxes
-        ]
-        return Batch(self.image.to(device), masks, boxes, self.names)
+        """On a device; from pinned memory the copies overlap with what the device computes."""
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """In page-locked memory; what a `DataLoader` that pins calls."""
+        return self.map(Tensor.pin_memory)
 
 
-def batch_from_samples(samples: Sequence[Sample], spec: ModelSpec) -> Batch:
-    """Stack samples of one size whose labels are in the ids of `spec`."""
+def batch_from_samples(
+    samples: Sequence[Sample],
+    spec: ModelSpec,
+    skipped: tuple[str, ...] = (),
+) -> Batch:
+    """Stack samples of one size whose labels `Alignment` has put into the ids of `spec`."""
     table = spec.input.normalization()
     images = np.stack(
         [
@@ -76,120 +104,47 @@ def batch_from_samples(samples: Sequence[Sample], spec: ModelSpec) -> Batch:
         unlabelled = np.full(samples[0].image.shape[:2], IGNORE, np.uint8)
         stacked = np.stack([sample.masks.get(task.name, unlabelled) for sample in samples])
         masks[task.name] = torch.from_numpy(stacked).long()
-    boxes: list[tuple[Tensor, Tensor] | None] = [
-        None
-        if sample.boxes is None
-        else (torch.from_numpy(sample.boxes.corners), torch.from_numpy(sample.boxes.class_ids))
-        for sample in samples
-    ]
-    return Batch(torch.from_numpy(images), masks, boxes, [sample.name for sample in samples])
+    return Batch(
+        torch.from_numpy(images),
+        masks,
+        [_box_targets(sample.boxes, spec) for sample in samples],
+        [sample.name for sample in samples],
+        {task.name: _classes_said(task, samples) for task in spec.classifications},
+        skipped,
+    )
 
 
-class TrainingData:
-    """The mix of data sets of a run, epoch by epoch."""
+def _box_targets(boxes: Boxes | None, spec: ModelSpec) -> BoxTargets | None:
+    if boxes is None:
+        return None
+    keypoints = {}
+    if boxes.keypoints is not None:
+        for task in spec.poses:
+            points = np.zeros((len(boxes.class_ids), len(task.keypoints), 3), np.float32)
+            for place, name in enumerate(task.keypoints):
+                if name in KEYPOINTS:
+                    points[:, place] = boxes.keypoints[:, KEYPOINTS.index(name)]
+            keypoints[task.name] = torch.from_numpy(points)
+    return BoxTargets(
+        torch.from_numpy(boxes.corners),
+        torch.from_numpy(boxes.class_ids),
+        keypoints,
+        torch.from_numpy(boxes.ignored),
+        None if boxes.searched is None else torch.from_numpy(boxes.searched),
+    )
 
-    def __init__(self, config: TrainConfig) -> None:
-        self._config = config
-        self._sources: list[tuple[Dataset, Alignment]] = []
-        for source in config.data.train:
-            dataset = open_dataset(source.data, source.split)
-            self._sources.append((dataset, Alignment(dataset.vocabulary, config.model)))
-        self._draws = [
-            source.draws or len(dataset)
-            for source, (dataset, _) in zip(config.data.train, self._sources, strict=True)
-        ]
 
-    @property
-    def steps(self) -> int:
-        """Batches an epoch; what does not fill the last one is left out."""
-        return max(1, sum(self._draws) // self._config.batch)
-
-    def loader(self, epochs: range) -> DataLoader[Batch]:
-        """The batches of some epochs, one after the other, `steps` each."""
-        workers = self._config.data.workers
-        return DataLoader(
-            _Samples(self._sources, self._config),
-            sampler=_Addresses([batch for epoch in epochs for batch in self._batches(epoch)]),
-            batch_size=None,
-            num_workers=workers,
-            worker_init_fn=_one_thread,
-            # A forked worker would inherit the locks of OpenCV's and torch's threads.
-            multiprocessing_context="spawn" if workers else None,
+def _classes_said(task: ClassificationTask, samples: Sequence[Sample]) -> Tensor:
+    """What the samples say about a classification task, as `Batch.attributes` holds it."""
+    said = [sample.attributes.get(task.name) for sample in samples]
+    if not task.multi_label:
+        ids = {name: number for number, name in enumerate(task.classes)}
+        return torch.tensor(
+            [ids.get(each, NO_CLASS) if isinstance(each, str) else NO_CLASS for each in said]
         )
-
-    def class_shares(self, per_source: int = 64) -> dict[str, NDArray[np.float64]]:
-        """By segmentation task, the share of each class among labelled pixels.
-
-        per_source: so many samples of each data set are counted, evenly spaced.
-        """
-        counts = {t.name: np.zeros(len(t.classes)) for t in self._config.model.segmentations}
-        for dataset, alignment in self._sources:
-            for index in np.linspace(0, len(dataset) - 1, min(per_source, len(dataset))):
-                sample = alignment(dataset[int(index)])
-                for name, mask in sample.masks.items():
-                    found = np.bincount(mask.ravel(), minlength=IGNORE + 1)
-                    counts[name] += found[: len(counts[name])]
-        return {name: count / max(count.sum(), 1.0) for name, count in counts.items()}
-
-    def _batches(self, epoch: int) -> list[Address]:
-        """The samples of an epoch, shuffled and cut into batches."""
-        pairs: list[tuple[int, int]] = []
-        for number, ((dataset, _), draws) in enumerate(
-            zip(self._sources, self._draws, strict=True)
-        ):
-            pairs += [(number, index) for index in self._drawn(number, len(dataset), draws, epoch)]
-        rng = np.random.default_rng([self._config.seed, _SHUFFLE, epoch])
-        order = rng.permutation(len(pairs))
-        batch = min(self._config.batch, len(pairs))
-        return [
-            Address(epoch, first, [pairs[i] for i in order[first : first + batch]])
-            for first in range(0, len(pairs) - batch + 1, batch)
-        ]
-
-    def _drawn(self, source: int, length: int, draws: int, epoch: int) -> Iterator[int]:
-        """`draws` indices: shuffled rounds over the source, each epoch going on from the last."""
-        for position in range(epoch * draws, (epoch + 1) * draws):
-            cycle, place = divmod(position, length)
-            if position == epoch * draws or place == 0:
-                rng = np.random.default_rng([self._config.seed, _DRAW, source, cycle])
-                order = rng.permutation(length)
-            yield int(order[place])
-
-
-class _Addresses(Sampler[Address]):
-    def __init__(self, batches: list[Address]) -> None:
-        self._batches = batches
-
-    def __iter__(self) -> Iterator[Address]:
-        return iter(self._batches)
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-
-class _Samples(torch.utils.data.Dataset[Batch]):
-    """From the address of a batch to the batch, in whichever process loads it."""
-
-    def __init__(self, sources: list[tuple[Dataset, Alignment]], config: TrainConfig) -> None:
-        self._sources = sources
-        self._config = config
-
-    def __getitem__(self, address: Address) -> Batch:
-        config = self._config
-        width, height = config.crop
-        samples = []
-        for place, (source, index) in enumerate(address.samples, address.first):
-            dataset, alignment = self._sources[source]
-            rng = np.random.default_rng([config.seed, _AUGMENT, address.epoch, place])
-            sample = alignment(dataset[index])
-            pad = config.model.input.pad
-            samples.append(augment(sample, (width, height), config.augmentation, rng, pad))
-        return batch_from_samples(samples, config.model)
-
-
-def _one_thread(worker: int) -> None:
-    """Keep OpenCV in a worker from competing with the training threads."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    targets = torch.full((len(samples), len(task.classes)), math.nan)
+    for row, values in enumerate(said):
+        if values is not None:
+            holding = {values} if isinstance(values, str) else set(values)
+            targets[row] = torch.tensor([float(name in holding) for name in task.classes])
+    return targets

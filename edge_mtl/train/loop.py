@@ -3,114 +3,86 @@
 A run lives in `runs/NAME/`: `config.json` (the resolved configuration), `metrics.jsonl` (a line an
 epoch), `best.safetensors` and `last.safetensors` (averaged weights with their spec), and
 `state.safetensors`, from which an interrupted run goes on with the same result (bit by bit on a
-CPU; on a GPU as far as its kernels are deterministic).
+CPU; on a GPU as far as its kernels are deterministic). Each file is replaced as a whole, the state
+last: whenever a run is killed, they are those of a whole epoch.
+
+Several processes, started by torchrun, train as one: each takes its part of every batch, and they
+agree on losses, gradients and statistics. The first one alone writes files and validates. But for
+the order of sums they end as one process does, except where a batch norm is trained or a loss is a
+ratio over a batch (Lovasz, Dice): there each sees its own part. PyTorch's `SyncBatchNorm`, which
+would see the whole, runs on GPUs only.
 """
 
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning_fabric
 import msgspec
+import numpy as np
 import torch
 from rich.progress import Progress as Bar
-from torch import nn
 
 from edge_mtl.data.align import Alignment
-from edge_mtl.data.datasets import Dataset, open_dataset
-from edge_mtl.errors import EdgeMtlError
-from edge_mtl.evaluation.accuracy import Accuracy, evaluate
-from edge_mtl.evaluation.segmentation import SegmentationAccuracy
+from edge_mtl.data.datasets import Dataset
+from edge_mtl.data.skipping import Skipping, SkipReport
 from edge_mtl.network.checkpoint import save_checkpoint
-from edge_mtl.network.engine import TorchEngine
-from edge_mtl.network.network import Network
-from edge_mtl.train.average import WeightAverage
-from edge_mtl.train.batch import Batch, TrainingData
+from edge_mtl.network.narrowing import is_narrow
+from edge_mtl.train.batch import Batch
 from edge_mtl.train.config import TrainConfig
-from edge_mtl.train.fine_tuning import make_network, set_modes
-from edge_mtl.train.journal import append_epoch
+from edge_mtl.train.distillation.distillation import Distillation
+from edge_mtl.train.fine_tuning import set_modes
+from edge_mtl.train.journal import Journal
+from edge_mtl.train.learner import Learner, make_learner
 from edge_mtl.train.losses import Losses
 from edge_mtl.train.memory import keep_freed_memory
-from edge_mtl.train.optimizer import make_optimizer, set_learning_rate
-from edge_mtl.train.state import Progress, load_state, save_state
+from edge_mtl.train.optimizer import set_learning_rate
+from edge_mtl.train.processes import gather, leave, process_count, start_fabric
+from edge_mtl.train.state import (
+    Progress,
+    load_state,
+    restore_learner,
+    save_state,
+    tensors_from_learner,
+)
+from edge_mtl.train.step import Step
+from edge_mtl.train.tally import Tally
+from edge_mtl.train.training_data import TrainingData, open_source
+from edge_mtl.train.validation import validate
+from edge_mtl.train.whole_file import write_whole
 
-
-class TrainingError(EdgeMtlError):
-    """A run has diverged."""
+_logger = logging.getLogger(__name__)
 
 
 def train(config: TrainConfig, runs: Path, bar: Bar) -> Path:
     """Train, or go on where an interrupted run of the same name stopped; give the run's folder.
 
     Raises:
-        TrainingError: the loss or its gradient is not finite.
-        UsageError: a data set is unknown, or labels nothing that the model has.
-        EdgeMtlError: a data set cannot be opened, ImageNet weights are asked for and not there, or
-            the folder holds a run of another configuration.
+        TrainingError: a loss or the gradient is not finite.
+        UsageError: a data set is unknown, or labels nothing that the model has; there are more
+            processes than GPUs, or than samples in a batch.
+        EdgeMtlError: a data set cannot be opened, weights to start from are asked for and not
+            there, or the folder holds a run of another configuration.
     """
     keep_freed_memory()
     folder = runs / config.name
-    fabric = lightning_fabric.Fabric(devices=1, precision=choose_precision(config))
-    fabric.seed_everything(config.seed, verbose=False)
-
-    data = TrainingData(config)
-    val = open_dataset(config.data.val.data, config.data.val.split, config.data.val_limit)
-    Alignment(val.vocabulary, config.model)  # refuses data that cannot be measured before training
-    network = make_network(config)
-    model, optimizer = fabric.setup(network, make_optimizer(network, config))
-    average = WeightAverage(network, config.ema)
-    progress = Progress()
-    state = folder / "state.safetensors"
-    if state.exists():
-        progress = load_state(state, config, network, optimizer, average)
-    losses = Losses(config.model, data.class_shares(), fabric.device)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2))
-
-    epochs = range(progress.epoch, config.epochs)
-    batches = iter(data.loader(epochs))
-    row = bar.add_task("train", total=config.epochs * data.steps, completed=progress.step)
-    for epoch in epochs:
-        started = time.monotonic()
-        set_modes(network, config)
-        means: dict[str, float] = {}
-        step = progress.step
-        for batch in itertools.islice(batches, data.steps):
-            set_learning_rate(optimizer, config, step / data.steps)
-            found = _step(fabric, model, optimizer, losses, batch.to(fabric.device), config)
-            average.update(network, step)
-            step += 1
-            for name, value in found.items():
-                means[name] = means.get(name, 0.0) + value / data.steps
-            bar.update(row, completed=step, description=_describe(epoch, config, found))
-        line: dict[str, Any] = {
-            "epoch": epoch + 1,
-            "step": step,
-            "loss": means,
-            "learning_rate": optimizer.param_groups[-1]["lr"],
-            "seconds": round(time.monotonic() - started, 2),
-        }
-        best = progress.best
-        if (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs:
-            accuracy = _validate(config, average, fabric.device, val, bar)
-            line["val"] = accuracy.to_json()
-            best = max(best, score(accuracy))
-        # What a resumed run needs comes last: until then the epoch counts as not done.
-        if best > progress.best:
-            save_checkpoint(folder / "best.safetensors", config.model, average.weights)
-        save_checkpoint(folder / "last.safetensors", config.model, average.weights)
-        append_epoch(folder / "metrics.jsonl", line)
-        progress = Progress(epoch=epoch + 1, step=step, best=best)
-        save_state(state, config, progress, network, optimizer, average)
+    _Run(config, folder, start_fabric(choose_precision(config)), bar).train()
+    leave()
     return folder
 
 
 def choose_precision(config: TrainConfig) -> Literal["32-true", "bf16-mixed"]:
-    """What "auto" means here: bf16 where the processor computes it, emulated it is slower."""
+    """What "auto" means here: bf16 where the processor computes it, emulated it is slower.
+
+    Not where 8 bits are learned: a bf16 has as few, and the two roundings would add up.
+    """
+    if config.quantization_aware:
+        return "32-true"
     if config.precision != "auto":
         return config.precision
     if torch.cuda.is_available():
@@ -122,67 +94,118 @@ def choose_precision(config: TrainConfig) -> Literal["32-true", "bf16-mixed"]:
     return "bf16-mixed" if there else "32-true"
 
 
-def score(accuracy: Accuracy) -> float:
-    """One figure to tell the best epoch by: the mean over measured tasks of mIoU and mAP50."""
-    figures = [
-        each.miou if isinstance(each, SegmentationAccuracy) else each.map50
-        for each in accuracy.tasks.values()
-    ]
-    return sum(figures) / max(1, len(figures))
+class _Run:
+    """One process of a run."""
+
+    def __init__(
+        self, config: TrainConfig, folder: Path, fabric: lightning_fabric.Fabric, bar: Bar
+    ) -> None:
+        self._config = config
+        self._folder = folder
+        self._fabric = fabric
+        self._bar = bar
+        self._first = fabric.is_global_zero
+        fabric.seed_everything(config.seed, verbose=False)
+        self._data = TrainingData(config, (fabric.global_rank, fabric.world_size))
+        self._report = SkipReport()
+        self._val = _open_val(config, self._report)
+        self._learner, self._progress = self._resumed()
+        self._pruned = is_narrow(config.model, self._learner.average.weights)
+        losses = Losses(config.model, self._data.class_shares(), fabric.device, config.loss)
+        distillation = None
+        if config.distillation is not None:
+            distillation = Distillation(config.distillation, config.model, fabric.device)
+        self._step = Step(fabric, self._learner, losses, config.gradient_clip, distillation)
+
+    def _resumed(self) -> tuple[Learner, Progress]:
+        """Where the run stands: in every process what the first one finds in its folder."""
+        state = self._folder / "state.safetensors"
+        there = self._first and state.exists()
+        fresh = self._first and not there
+        learner = make_learner(self._config, self._fabric.device, fresh)
+        progress = load_state(state, self._config, learner) if there else Progress()
+        if process_count() > 1:
+            # Off its device, or the others would put it on the first one's.
+            tensors = {key: each.cpu() for key, each in tensors_from_learner(learner).items()}
+            progress, tensors = self._fabric.broadcast((progress, tensors))
+            restore_learner(learner, tensors)
+        return learner, progress
+
+    def train(self) -> None:
+        config, folder, data = self._config, self._folder, self._data
+        if self._first:
+            folder.mkdir(parents=True, exist_ok=True)
+            for left in folder.glob(".*.part"):  # of a run that was killed
+                left.unlink()
+            encoded = msgspec.json.format(msgspec.json.encode(config), indent=2)
+            write_whole(folder / "config.json", encoded)
+        journal = Journal(folder, self._progress.step, config.tensorboard and self._first)
+        epochs = range(self._progress.epoch, config.epochs)
+        total = config.epochs * data.steps
+        row = self._bar.add_task("train", total=total, completed=self._progress.step)
+        with closing(data.batches(epochs)) as batches, closing(journal):
+            for epoch in epochs:
+                line = self._train_epoch(epoch, batches, row)
+                if self._first:
+                    self._finish_epoch(line, journal)
+                self._fabric.barrier()
+
+    def _train_epoch(self, epoch: int, batches: Iterator[Batch], row: Any) -> dict[str, Any]:
+        config, data, learner = self._config, self._data, self._learner
+        set_modes(learner.network, config)
+        # Each epoch anew: nothing of the random numbers has to be kept for a run that goes on.
+        sequence = np.random.SeedSequence([config.seed, epoch, self._fabric.global_rank])
+        torch.manual_seed(int(sequence.generate_state(1)[0]))
+        tally = Tally()
+        for step in range(epoch * data.steps, (epoch + 1) * data.steps):
+            set_learning_rate(learner.optimizer, config, step / data.steps)
+            taken = list(tally.timed(itertools.islice(batches, data.accumulate)))
+            result = self._step(taken)
+            learner.average.update(learner.network, step)
+            tally.add(taken, result, data.samples // data.steps)
+            shown = f"epoch {epoch + 1}/{config.epochs}, loss {result.totals[-1]:.3f}, "
+            shown += f"{tally.images_per_second:.1f} images/s"
+            self._bar.update(row, completed=step + 1, description=shown)
+        learner.weighting.end_epoch(tally.losses)
+        skipped = set(gather(tally.skipped))
+        if self._first:
+            self._report.add(sorted(skipped))
+        return {
+            "epoch": epoch + 1,
+            "step": (epoch + 1) * data.steps,
+            **tally.line(),
+            "learning_rate": learner.optimizer.param_groups[-1]["lr"],
+            "skipped": len(skipped),
+        }
+
+    def _finish_epoch(self, line: dict[str, Any], journal: Journal) -> None:
+        """Validate and write. What a resumed run needs comes last: until then the epoch counts as
+        not done."""
+        config, folder, epoch = self._config, self._folder, line["epoch"]
+        weights = self._learner.average.weights
+        shown = f"epoch {epoch}/{config.epochs}: loss {line['loss']['total']:.4g}"
+        best = self._progress.best
+        if epoch % config.validate_every == 0 or epoch == config.epochs:
+            device = self._fabric.device
+            accuracy = validate(config.model, weights, device, self._val, self._bar)
+            line["val"] = accuracy.to_json()
+            shown += f", val {accuracy.headline:.4f}"
+            if accuracy.headline > best:
+                best = accuracy.headline
+                self._save("best.safetensors")
+        self._save("last.safetensors")
+        journal.append(line)
+        self._progress = Progress(epoch=epoch, step=line["step"], best=best)
+        save_state(folder / "state.safetensors", config, self._progress, self._learner)
+        _logger.info("%s, %.1f images/s", shown, line["images_per_second"])
+
+    def _save(self, name: str) -> None:
+        weights = self._learner.average.weights
+        save_checkpoint(self._folder / name, self._config.model, weights, pruned=self._pruned)
 
 
-def _step(
-    fabric: lightning_fabric.Fabric,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    losses: Losses,
-    batch: Batch,
-    config: TrainConfig,
-) -> dict[str, float]:
-    """One optimisation step; the loss of each task, and their weighted sum as "total"."""
-    image = batch.image.contiguous(memory_format=torch.channels_last)
-    found = losses(model(image), batch)
-    weighted = [loss * config.loss_weights.get(name, 1.0) for name, loss in found.items()]
-    total = torch.stack(weighted).sum()
-    values = {name: float(value.detach()) for name, value in {**found, "total": total}.items()}
-    if not total.isfinite():
-        raise _diverged("loss", values, batch)
-    if total.requires_grad:  # not where the whole batch happens to have no label
-        optimizer.zero_grad(set_to_none=True)
-        fabric.backward(total)
-        norm = fabric.clip_gradients(
-            model, optimizer, max_norm=config.gradient_clip, error_if_nonfinite=False
-        )
-        if norm is not None and not norm.isfinite():
-            raise _diverged("gradient", values, batch)
-        optimizer.step()
-    return values
-
-
-def _diverged(what: str, values: dict[str, float], batch: Batch) -> TrainingError:
-    shown = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
-    return TrainingError(
-        f"the {what} is not finite (losses: {shown}) on {', '.join(batch.names)}; lower "
-        "learning_rate, or look at these samples. The checkpoints of the last whole epoch are kept"
-    )
-
-
-def _validate(
-    config: TrainConfig, average: WeightAverage, device: torch.device, val: Dataset, bar: Bar
-) -> Accuracy:
-    network = Network(config.model).to(device)
-    network.load_state_dict(average.weights)
-    row = bar.add_task("validate", total=len(val))
-
-    def advance(done: int, _: int) -> None:
-        bar.update(row, completed=done)
-
-    try:
-        return evaluate(config.model, TorchEngine(network.eval(), config.model), val, advance)
-    finally:
-        bar.remove_task(row)
-
-
-def _describe(epoch: int, config: TrainConfig, losses: dict[str, float]) -> str:
-    shown = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-    return f"epoch {epoch + 1}/{config.epochs} {shown}"
+def _open_val(config: TrainConfig, report: SkipReport) -> Dataset:
+    """Refuses before training what could not be measured after it."""
+    dataset = open_source(config.data.val, config.data.val_limit)
+    Alignment(dataset.vocabulary, config.model)
+    return Skipping(dataset, report)

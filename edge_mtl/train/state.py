@@ -1,17 +1,16 @@
-"""What a run needs to go on as if it had never stopped: weights, average, optimiser, progress."""
+"""What a run needs to go on as if it had never stopped: all that learns, and its progress."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import msgspec
-import torch
-from torch import nn
+from torch import Tensor
 
 from edge_mtl.config import first_difference
 from edge_mtl.network.checkpoint import CheckpointError, load_tensors, save_tensors
-from edge_mtl.train.average import WeightAverage
 from edge_mtl.train.config import DataSource, TrainConfig
+from edge_mtl.train.learner import Learner
 
 
 class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,33 +22,59 @@ class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     best: float = -1.0
 
 
-def save_state(
-    path: Path,
-    config: TrainConfig,
-    progress: Progress,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: WeightAverage,
-) -> None:
-    """Write the state of a run at the end of an epoch, whole or not at all."""
-    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in average.weights.items()}
-    for index, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+def tensors_from_learner(learner: Learner) -> dict[str, Tensor]:
+    """Everything in it, by names that no two parts share; not copies."""
+    parts = {
+        "network": learner.network.state_dict(),
+        "auxiliary": learner.auxiliary.state_dict() if learner.auxiliary else {},
+        "quantization": learner.quantization.state_dict() if learner.quantization else {},
+        "average": learner.average.weights,
+        "weighting": learner.weighting.state_dict(),
+        "optimizer": {
+            f"{index}.{name}": value
+            for index, values in learner.optimizer.state_dict()["state"].items()
+            for name, value in values.items()
+            if value is not None  # SGD's momentum before the first step
+        },
+    }
+    return {f"{part}.{name}": value for part, held in parts.items() for name, value in held.items()}
+
+
+def restore_learner(learner: Learner, tensors: dict[str, Tensor]) -> None:
+    """Bring back what `tensors_from_learner` gave for one of the same configuration.
+
+    Raises:
+        KeyError, RuntimeError, ValueError: the tensors do not fit.
+    """
+    learner.network.load_state_dict(_part(tensors, "network."))
+    if learner.auxiliary:
+        learner.auxiliary.load_state_dict(_part(tensors, "auxiliary."))
+    if learner.quantization:
+        learner.quantization.load_state_dict(_part(tensors, "quantization."))
+    for name, value in learner.average.weights.items():
+        value.copy_(tensors[f"average.{name}"])
+    learner.weighting.load_state_dict(_part(tensors, "weighting."))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in _part(tensors, "optimizer.").items():
+        index, key = name.split(".", 1)
+        moments.setdefault(int(index), {})[key] = value
+    groups = learner.optimizer.state_dict()["param_groups"]
+    learner.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def save_state(path: Path, config: TrainConfig, progress: Progress, learner: Learner) -> None:
+    """Write the state of a run at the end of an epoch, whole or not at all.
+
+    Random numbers need no state: each epoch starts them anew from the seed.
+    """
     metadata = {
         "config": msgspec.json.encode(config).decode(),
         "progress": msgspec.json.encode(progress).decode(),
     }
-    save_tensors(path, tensors, metadata)
+    save_tensors(path, tensors_from_learner(learner), metadata)
 
 
-def load_state(
-    path: Path,
-    config: TrainConfig,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: WeightAverage,
-) -> Progress:
+def load_state(path: Path, config: TrainConfig, learner: Learner) -> Progress:
     """Bring a run back to where `save_state` left it.
 
     The data may lie elsewhere by now, and the number of workers may differ.
@@ -73,15 +98,7 @@ def load_state(
             "the new run another name"
         )
     try:
-        network.load_state_dict(_part(tensors, "network."))
-        for name, value in average.weights.items():
-            value.copy_(tensors[f"average.{name}"])
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name, value in _part(tensors, "optimizer.").items():
-            index, key = name.split(".", 1)
-            moments.setdefault(int(index), {})[key] = value
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        restore_learner(learner, tensors)
     except (KeyError, RuntimeError, ValueError) as error:
         problem = " ".join(str(error).split())[:200]
         raise CheckpointError(
@@ -93,7 +110,7 @@ def load_state(
 
 def _essence(config: TrainConfig) -> TrainConfig:
     """What decides the result: not the number of workers, nor where the data lie, nor how much of
-    the validation data is measured."""
+    the validation data is measured, nor what is written beside the result."""
 
     def kind(source: DataSource) -> DataSource:
         return msgspec.structs.replace(source, data=source.data.partition(":")[0])
@@ -105,10 +122,10 @@ def _essence(config: TrainConfig) -> TrainConfig:
         val_limit=None,
         workers=0,
     )
-    return msgspec.structs.replace(config, data=data)
+    return msgspec.structs.replace(config, data=data, tensorboard=False)
 
 
-def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {
         name.removeprefix(prefix): value
         for name, value in tensors.items()

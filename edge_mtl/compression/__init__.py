@@ -1,0 +1,1 @@
+"""Smaller networks: channels pruned, and training that knows of 8 bits."""
