@@ -21,7 +21,9 @@ from edge_mtl.extras import explain
 COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("edge_mtl.cli.doctor", "Tell what works here, what is missing and how to get it."),
     "render": ("edge_mtl.cli.render", "Render driving scenes: a video, or a folder with labels."),
+    "label": ("edge_mtl.cli.label", "Label pictures with networks that know more: pseudo-labels."),
     "train": ("edge_mtl.cli.train", "Train a network as a configuration says."),
+    "prune": ("edge_mtl.cli.prune", "Take channels out of a checkpoint, to be trained on."),
     "eval": ("edge_mtl.cli.eval", "Measure the accuracy of a checkpoint or a bundle."),
     "export": ("edge_mtl.cli.export", "Turn a checkpoint into a bundle that runs."),
     "run": ("edge_mtl.cli.run", "Run a model on a camera, a video, images or rendered scenes."),

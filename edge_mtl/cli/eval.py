@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_mtl.cli.labelled_data import Recipe, open_labelled
 from edge_mtl.cli.options import EngineName, JsonTarget, Threads, write_json
 
 if TYPE_CHECKING:
+    from edge_mtl.data.datasets import Dataset
+    from edge_mtl.evaluation.plots.report import Report
+    from edge_mtl.network.network import Network
     from edge_mtl.runtime.engines import Engine
     from edge_mtl.spec import ModelSpec
 
@@ -21,45 +25,81 @@ def command(
             help="A bundle, a .safetensors checkpoint, or a name that ships: driving-s."
         ),
     ],
-    data: Annotated[str, typer.Option(help="camvid:DIR, rendered or rendered:DIR.")],
+    data: Annotated[
+        str, typer.Option(help="READER:PATH, such as camvid:DIR or coco:DIR, or rendered.")
+    ],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many frames, evenly spaced.")
     ] = None,
+    recipe: Recipe = None,
     engine: EngineName = "auto",
     threads: Threads = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw the figures, and frames where they come from."),
+    ] = None,
     json: JsonTarget = None,
 ) -> None:
     from rich.console import Console
 
     from edge_mtl import zoo
     from edge_mtl.cli.progress import stages
-    from edge_mtl.data.datasets import open_dataset
-    from edge_mtl.evaluation.accuracy import evaluate
+    from edge_mtl.evaluation.accuracy import measure
     from edge_mtl.evaluation.table import accuracy_table
 
-    dataset = open_dataset(data, split, limit)
-    spec, opened = _open(zoo.locate(model, ".emtl"), engine, threads)
+    dataset = open_labelled(data, split, limit, recipe)
+    path = zoo.locate(model, ".emtl")
+    spec, opened, network = _open(path, engine, threads)
     try:
+        # Made before anything is measured: the folder may be no good, or Matplotlib missing.
+        report = None if plots is None else _make_report(plots, spec, opened, dataset)
         with stages() as tell:
-            accuracy = evaluate(spec, opened, dataset, lambda n, all_: tell(dataset.name, n, all_))
+            evaluation = measure(
+                spec,
+                opened,
+                dataset,
+                lambda n, all_: tell(dataset.name, n, all_),
+                each_frame=report is not None,
+            )
+            if report is not None:
+                report.draw(evaluation, network, lambda n, all_: tell("plots", n, all_))
     finally:
         opened.close()
+    accuracy = evaluation.accuracy
     Console(stderr=json == "-").print(accuracy_table({f"{spec.name}, {opened.name}": accuracy}))
+    if plots is not None:
+        _plot_run(path, plots)
     if json is not None:
         about = {"model": model, "data": dataset.name, "split": split, "engine": opened.name}
         write_json(json, {**about, **accuracy.to_json()})
 
 
-def _open(path: Path, engine: str, threads: int | None) -> tuple[ModelSpec, Engine]:
+def _open(path: Path, engine: str, threads: int | None) -> tuple[ModelSpec, Engine, Network | None]:
+    """The spec, what runs the network and, of a checkpoint, the network itself."""
     if path.suffix == ".safetensors":
         from edge_mtl.network.checkpoint import load_checkpoint
         from edge_mtl.network.engine import TorchEngine
 
         network = load_checkpoint(path)
-        return network.spec, TorchEngine(network, network.spec)
+        return network.spec, TorchEngine(network, network.spec), network
     from edge_mtl.bundle import Bundle
     from edge_mtl.runtime.engines import open_engine
 
     bundle = Bundle.open(path)
-    return bundle.spec, open_engine(engine, bundle, threads)
+    return bundle.spec, open_engine(engine, bundle, threads), None
+
+
+def _make_report(folder: Path, spec: ModelSpec, engine: Engine, dataset: Dataset) -> Report:
+    from edge_mtl.evaluation.plots.report import Report
+
+    return Report(folder, spec, engine, dataset)
+
+
+def _plot_run(model: Path, plots: Path) -> None:
+    """Draw the training of a checkpoint that still lies in the folder of its run."""
+    metrics = model.with_name("metrics.jsonl")
+    if model.suffix == ".safetensors" and metrics.exists():
+        from edge_mtl.evaluation.plots.curves import plot_training
+
+        plot_training(metrics, plots / "training.png")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from edge_mtl.cli.labelled_data import Recipe, open_labelled
 from edge_mtl.cli.options import JsonTarget, write_json
 
 
@@ -36,6 +37,7 @@ def command(
         typer.Option(help="The data set whose val split is measured; that of --calibrate if none."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many frames measured.")] = 128,
+    recipe: Recipe = None,
     compute_capability: Annotated[
         str | None, typer.Option(help="The GPU that tensorrt-rtx builds for, such as 8.6.")
     ] = None,
@@ -52,7 +54,7 @@ def command(
 
     network = load_checkpoint(zoo.locate(checkpoint, ".safetensors"))
     calibration = open_dataset(calibrate, "train", frames)
-    held_out = open_dataset(data or calibrate, "val", limit)
+    held_out = open_labelled(data or calibrate, "val", limit, recipe)
     with stages() as tell:
         made = export(
             network,

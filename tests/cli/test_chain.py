@@ -32,15 +32,51 @@ name = "segmentation"
 classes = ["Road", "Building", "Sky", "Car"]
 
 [[model.tasks]]
+type = "segmentation"
+name = "road"
+classes = ["elsewhere", "road"]
+stride = 2
+binary = true
+
+[[model.tasks]]
 type = "detection"
 classes = ["car", "pedestrian"]
+
+[[model.tasks]]
+type = "pose"
+keypoints = ["nose", "left_ankle", "right_ankle"]
+
+[[model.tasks]]
+type = "classification"
+name = "time"
+classes = ["day", "dusk", "night"]
+
+[[model.tasks]]
+type = "classification"
+name = "objects"
+classes = ["car", "pedestrian", "cyclist", "sign"]
+multi_label = true
+
+[loss]
+lovasz = 0.5
+auxiliary = 0.4
 
 [data]
 workers = 0
 val_limit = 2
-train = [{ data = "rendered:SCENES" }]
-val = { data = "rendered:SCENES", split = "val" }
+
+[data.val]
+data = "rendered:SCENES"
+split = "val"
+classes.masks.road = { source = "segmentation", classes = { Road = "road" }, rest = "elsewhere" }
+classes.attributes.objects = { source = "boxes" }
+
+[[data.train]]
+data = "rendered:SCENES"
+classes.masks.road = { source = "segmentation", classes = { Road = "road" }, rest = "elsewhere" }
+classes.attributes.objects = { source = "boxes" }
 """
+TASKS = {"segmentation", "road", "detection", "pose", "time", "objects"}
 
 
 def call(*arguments: str | Path) -> Result:
@@ -78,9 +114,12 @@ def checkpoint(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bundle(checkpoint: Path, scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle(
+    checkpoint: Path, scenes: Path, config: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     path = tmp_path_factory.mktemp("bundle") / "stamp.emtl"
-    succeed("export", checkpoint, "-o", path, "--calibrate", f"rendered:{scenes}", "--frames", "32")
+    frames = ("--calibrate", f"rendered:{scenes}", "--frames", "32", "--recipe", config)
+    succeed("export", checkpoint, "-o", path, *frames)
     return path
 
 
@@ -89,22 +128,42 @@ def test_a_run_leaves_its_checkpoints_metrics_and_configuration(checkpoint: Path
     assert names >= {"best.safetensors", "last.safetensors", "metrics.jsonl", "config.json"}
     lines = [json.loads(line) for line in (checkpoint.parent / "metrics.jsonl").open()]
     assert [line["epoch"] for line in lines] == [1]
-    assert set(lines[0]["loss"]) == {"segmentation", "detection", "total"}
+    assert set(lines[0]["loss"]) == {*TASKS, "total"}
     assert 0.0 <= lines[0]["val"]["segmentation"]["miou"] <= 1.0
 
 
 def test_eval_measures_checkpoint_and_bundle_alike(
-    checkpoint: Path, bundle: Path, scenes: Path, tmp_path: Path
+    checkpoint: Path, bundle: Path, scenes: Path, config: Path, tmp_path: Path
 ) -> None:
     figures = {}
+    data = ("--data", f"rendered:{scenes}", "--split", "val", "--recipe", config)
     for model in (checkpoint, bundle):
         path = tmp_path / f"{model.suffix}.json"
-        succeed("eval", model, "--data", f"rendered:{scenes}", "--split", "val", "--json", path)
+        succeed("eval", model, *data, "--json", path)
         figures[model.suffix] = json.loads(path.read_text())
         assert figures[model.suffix]["frames"] == 3
         assert set(figures[model.suffix]["detection"]) >= {"map50", "map", "precision", "recall"}
+        # Whether three frames hold a pedestrian is up to the scenes.
+        assert {*figures[model.suffix], "pose"} >= TASKS
     difference = [each["segmentation"]["pixel_accuracy"] for each in figures.values()]
     assert abs(difference[0] - difference[1]) < 0.15  # 8 bits of a network that knows nothing yet
+
+
+def test_eval_draws_what_it_measures(
+    checkpoint: Path, bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib, of the extra plots, is not installed")
+    data = ("--data", f"rendered:{scenes}", "--split", "val", "--limit", "2")
+    drawn = {}
+    for model in (checkpoint, bundle):
+        folder = tmp_path / model.suffix[1:]
+        succeed("eval", model, *data, "--plots", folder)
+        drawn[model] = {path.name for path in folder.iterdir()}
+        for path in folder.iterdir():
+            assert path.read_bytes().startswith(b"\x89PNG")
+    assert drawn[bundle] >= {"segmentation_confusion.png", "segmentation_frames.png"}
+    only = drawn[checkpoint] - drawn[bundle]
+    assert {"training.png", "segmentation_attribution.png"} <= only
 
 
 def test_an_exported_bundle_says_how_it_was_made_and_runs(
@@ -121,6 +180,15 @@ def test_an_exported_bundle_says_how_it_was_made_and_runs(
     lines = tmp_path / "scenes.jsonl"
     succeed("run", bundle, "--source", scenes / "val" / "images", "--jsonl", lines)
     assert len(lines.read_text().splitlines()) == 3
+
+
+def test_a_recipe_that_says_nothing_of_the_data_is_refused(
+    bundle: Path, config: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    result = call("eval", bundle, "--data", f"images:{tmp_path}", "--recipe", config)
+    assert result.exit_code == 2
+    assert "says nothing of 'images' data, it has rendered:" in result.output
 
 
 def test_a_rendered_video_plays(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_mtl.data.sample import Boxes
-from edge_mtl.evaluation.detection import DetectionMeter, iou, matched
+from edge_mtl.evaluation.detection import DetectionMeter
 from edge_mtl.scene import Detections
 from edge_mtl.spec import DetectionTask
 
@@ -23,32 +23,20 @@ def found(*rows: tuple[Row, float, int]) -> Detections:
     )
 
 
-def wanted(*rows: tuple[Row, int]) -> Boxes:
+def wanted(
+    *rows: tuple[Row, int], ignored: tuple[Row, ...] = (), searched: list[bool] | None = None
+) -> Boxes:
     return Boxes(
         np.array([box for box, _ in rows], np.float32).reshape(-1, 4),
         np.array([class_id for _, class_id in rows], np.int64),
+        ignored=np.array(ignored, np.float32).reshape(-1, 4),
+        searched=None if searched is None else np.array(searched),
     )
 
 
 A: Row = (0, 0, 10, 10)
 B: Row = (20, 20, 40, 30)
 C: Row = (50, 0, 60, 40)
-
-
-def test_iou_of_every_pair() -> None:
-    left = np.array([A, (5, 0, 15, 10)], np.float32)
-    expected = np.array([[1.0, 0.0], [1 / 3, 0.0]])
-    np.testing.assert_allclose(iou(left, np.array([A, B], np.float32)), expected, atol=1e-6)
-
-
-def test_a_label_is_matched_once_and_by_the_best_score() -> None:
-    labels = np.array([A, B], np.float32)
-    assert matched(np.array([A, A], np.float32), labels) == 1
-    assert matched(np.array([A, (0, 0, 10, 9), B], np.float32), labels) == 2
-    assert matched(np.array([(0, 0, 10, 4.9)], np.float32), labels) == 0  # IoU 0.49
-    assert matched(np.array([(0, 0, 10, 5)], np.float32), labels) == 1  # IoU 0.5
-    assert matched(np.zeros((0, 4), np.float32), labels) == 0
-    assert matched(labels, np.zeros((0, 4), np.float32)) == 0
 
 
 def test_perfect_detections() -> None:
@@ -94,6 +82,47 @@ def test_average_precision_falls_with_a_ghost_of_a_better_score() -> None:
     assert meter.result().map50 == pytest.approx(0.5)
 
 
+def test_what_is_found_among_ignored_objects_is_neither_right_nor_wrong() -> None:
+    crowd: Row = (0, 0, 100, 20)
+    ghosts = found(
+        ((80, 0, 90, 10), 0.95, 0),  # all of it in the crowd
+        ((60, 15, 70, 25), 0.9, 1),  # half of it, and of another class
+        ((60, 16, 70, 26), 0.85, 0),  # less than half: a ghost
+        (A, 0.8, 0),  # a labelled car before the crowd
+    )
+    meter = DetectionMeter(TASK)
+    meter.add(ghosts, wanted((A, 0), (C, 0), ignored=(crowd,)))
+    result = meter.result()
+    assert (result.precision, result.recall) == (1 / 2, 1 / 2)
+    # One ghost ranks above the one hit: precision 1/2 up to recall 1/2, nothing beyond.
+    assert result.map50 == pytest.approx(51 / 101 / 2)
+    without = DetectionMeter(TASK)
+    without.add(ghosts, wanted((A, 0), (C, 0)))
+    assert without.result().precision == 1 / 4
+
+
+def test_a_class_that_nobody_searched_is_neither_right_nor_wrong() -> None:
+    meter = DetectionMeter(TASK)
+    seen = found((A, 0.9, 0), (B, 0.8, 1))
+    meter.add(seen, wanted((A, 0), searched=[True, False, False]))
+    meter.add(seen, wanted((A, 0), (B, 1)))
+    result = meter.result()
+    assert (result.precision, result.recall, result.map50) == pytest.approx((1.0, 1.0, 1.0))
+    meter.add(seen, wanted((A, 0), searched=[True, True, False]))
+    assert meter.result().per_class["sign"].precision == 1 / 2
+
+
+def test_precision_curve_of_one_class() -> None:
+    meter = DetectionMeter(TASK)
+    meter.add(found((A, 0.9, 0), (B, 0.8, 0), (C, 0.7, 0)), wanted((A, 0), (C, 0)))
+    curves = meter.precision_curves()
+    assert curves.shape == (3, 10, 101)
+    np.testing.assert_allclose(curves[0, 0, :51], 1.0)
+    np.testing.assert_allclose(curves[0, 0, 51:], 2 / 3)
+    assert not curves[1:].any()
+    assert meter.result().per_class["car"].map50 == pytest.approx(curves[0, 0].mean())
+
+
 def test_nothing_found_and_nothing_wanted() -> None:
     missed = DetectionMeter(TASK)
     missed.add(found(), wanted((A, 0)))
@@ -101,6 +130,7 @@ def test_nothing_found_and_nothing_wanted() -> None:
     assert (result.map50, result.map, result.precision, result.recall) == (0.0, 0.0, 0.0, 0.0)
     ghosts = DetectionMeter(TASK)
     ghosts.add(found((A, 0.9, 0)), wanted())
+    assert (missed.labels, ghosts.labels) == (1, 0)
     result = ghosts.result()
     assert (result.map50, result.precision, result.f1, result.per_class) == (0.0, 0.0, 0.0, {})
 
