@@ -30,7 +30,7 @@ class AuxiliaryHeads(nn.Module):
 
     def __init__(self, spec: ModelSpec, channels: Sequence[int]) -> None:
         super().__init__()
-        if len(channels) != len(STRIDES):
+        if len(channels) < len(STRIDES):
             raise UsageError(
                 f"an auxiliary head reads the backbone's feature at stride {_STRIDE}, which "
                 f"{spec.backbone} does not give; leave it out, or choose another backbone"
@@ -40,7 +40,8 @@ class AuxiliaryHeads(nn.Module):
                 "an auxiliary head helps segmentation tasks, of which this model has none; leave "
                 "it out"
             )
-        self._level = STRIDES.index(_STRIDE)
+        # Counted from the coarsest: some backbones give a feature finer than the pyramid.
+        self._level = STRIDES.index(_STRIDE) - len(STRIDES)
         self.logits = nn.ModuleDict(
             {task.name: logits_layer(task, channels[self._level]) for task in spec.segmentations}
         )

@@ -41,7 +41,8 @@ class Network(nn.Module):
         else:
             _check_name(spec.backbone)
             self.backbone = make_backbone(spec.backbone)
-            heads = make_heads(spec, self.backbone.channels[-1])
+            widths = dict(zip(self.backbone.strides, self.backbone.channels, strict=True))
+            heads = make_heads(spec, widths)
         strides = [head.strides for head in heads]
         read = {stride for each in strides for stride in each}
         if spec.attention != "none" and not read:

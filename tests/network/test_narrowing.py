@@ -48,7 +48,7 @@ def test_layers_get_the_widths_of_the_weights(weights: dict[str, Tensor]) -> Non
     assert (depthwise.in_channels, depthwise.out_channels, depthwise.groups) == (48, 48, 48)
     assert (project.in_channels, project.out_channels, project.groups) == (48, 24, 1)
     assert network.get_submodule(f"{EXPANDED}.1.1").num_features == 48
-    assert network.backbone.channels == (24, 40, 112, 320)
+    assert network.backbone.channels == (16, 24, 40, 112, 320)
     assert all(torch.equal(network.state_dict()[name], value) for name, value in weights.items())
 
 

@@ -156,3 +156,23 @@ def test_a_picture_is_classified_as_a_whole() -> None:
 def test_an_unknown_backbone_is_answered_with_the_nearest(name: str, near: str) -> None:
     with pytest.raises(UsageError, match=rf"unknown backbone '{name}'; did you mean '{near}.*timm"):
         Network(make_spec(name))
+
+
+@pytest.mark.parametrize("backbone", ["edgenet-n", "efficientnet-lite0", "resnet18"])
+def test_masks_at_stride_2_see_the_backbones_detail_where_it_gives_any(backbone: str) -> None:
+    task = SegmentationTask(name="surface", classes=("Road", "Car"), stride=2)
+    spec = ModelSpec(
+        name="fine",
+        input=InputSpec(width=64, height=64),
+        backbone=backbone,
+        neck_channels=32,
+        tasks=(task,),
+    )
+    torch.manual_seed(0)
+    network = Network(spec).eval()
+    features = network.features(torch.randn(1, 3, 64, 64))
+    before = network.outputs(features)["surface"]
+    assert before.shape == (1, 2, 32, 32)
+    features.backbone[0] += 1.0
+    changed = not torch.equal(network.outputs(features)["surface"], before)
+    assert changed == (network.backbone.strides[0] == 2)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 STRIDES = (4, 8, 16, 32)
-"""The strides of the features that every backbone of a feature pyramid gives."""
+"""The strides of the features that every backbone of a feature pyramid gives; some begin with one
+of stride 2."""
+
+STEM = -1
+"""Among the stages that end at a feature: the stem itself."""
 
 
 class Backbone(nn.Module):
@@ -13,7 +17,7 @@ class Backbone(nn.Module):
 
     channels, strides: of each feature; a textbook network's trunk has strides of its own.
     stem, stages: run one after the other; `feature_stages` are the indices of the stages that end
-        at these strides.
+        at these strides, `STEM` for the stem.
     """
 
     def __init__(
@@ -33,7 +37,7 @@ class Backbone(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         x = self.stem(image)
-        features = []
+        features = [x] if STEM in self._feature_stages else []
         for i, stage in enumerate(self.stages):
             x = stage(x)
             if i in self._feature_stages:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from edge_mtl.network.backbones.backbone import Backbone
+from edge_mtl.network.backbones.backbone import STEM, STRIDES, Backbone
 from edge_mtl.network.backbones.residual import BasicBlock
 from edge_mtl.network.layers import conv_layer
 
@@ -28,4 +28,10 @@ class EdgeNet(Backbone):
             residual = (BasicBlock(channels_out, channels_out) for _ in range(count))
             stages.append(nn.Sequential(down, *residual))
             channels_in = channels_out
-        super().__init__(conv_layer(3, width, 3, stride=2), stages, (0, 1, 2, 3), channels)
+        super().__init__(
+            conv_layer(3, width, 3, stride=2),
+            stages,
+            (STEM, 0, 1, 2, 3),
+            (width, *channels),
+            strides=(2, *STRIDES),
+        )

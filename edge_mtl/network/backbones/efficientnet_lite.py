@@ -18,7 +18,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from edge_mtl.network.backbones.backbone import Backbone
+from edge_mtl.network.backbones.backbone import STRIDES, Backbone
 from edge_mtl.network.layers import conv_layer
 
 _NORM_EPS = 1e-3  # as in the original
@@ -34,7 +34,7 @@ _STAGES = (
     (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
 )
-_FEATURE_STAGES = (1, 2, 4, 6)
+_FEATURE_STAGES = (0, 1, 2, 4, 6)
 _FACTORS = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}  # of width and depth, by variant
 
 
@@ -59,7 +59,11 @@ class EfficientNetLite(Backbone):
             widths.append(channels)
         stem = conv_layer(3, _STEM_WIDTH, 3, stride=2, activation="relu6", norm_eps=_NORM_EPS)
         super().__init__(
-            stem, stages, _FEATURE_STAGES, tuple(widths[stage] for stage in _FEATURE_STAGES)
+            stem,
+            stages,
+            _FEATURE_STAGES,
+            tuple(widths[stage] for stage in _FEATURE_STAGES),
+            strides=(2, *STRIDES),
         )
         self._variant = variant
 

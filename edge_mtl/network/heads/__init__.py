@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from operator import attrgetter
 
@@ -15,17 +16,17 @@ from edge_mtl.spec import ModelSpec
 __all__ = ["Head", "make_heads"]
 
 
-def make_heads(spec: ModelSpec, channels_in: int) -> list[Head]:
+def make_heads(spec: ModelSpec, widths: Mapping[int, int]) -> list[Head]:
     """The heads of all tasks of a spec on a feature pyramid.
 
-    channels_in: the width of the backbone's coarsest feature.
+    widths: of the backbone's features, by their stride.
     """
     channels = spec.neck_channels
     heads: list[Head] = [DetectionHead(task, channels) for task in spec.detections]
     by_stride = sorted(spec.segmentations, key=attrgetter("stride"))
     for _, tasks in groupby(by_stride, key=attrgetter("stride")):
-        heads.append(SegmentationHeads(list(tasks), channels))
+        heads.append(SegmentationHeads(list(tasks), channels, widths.get(2)))
     heads += [PoseHead(task, channels) for task in spec.poses]
     if spec.classifications:
-        heads.append(ClassificationHeads(spec.classifications, channels_in, channels))
+        heads.append(ClassificationHeads(spec.classifications, widths[max(widths)], channels))
     return heads

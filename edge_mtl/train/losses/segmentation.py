@@ -13,7 +13,10 @@ from edge_mtl.train.config import LossConfig
 from edge_mtl.train.processes import mean_over_processes
 
 _ENET_C = 1.1
-_GRID = 3  # the Lovasz loss sorts every third pixel of every third row: sorting all costs too much
+
+# Some losses look at one pixel in so many, in both directions: sorting all of them costs the
+# Lovasz loss too much, and an auxiliary head knows no more than every sixteenth.
+_LOVASZ_GRID, _AUXILIARY_GRID = 3, 4
 
 
 def class_weights(shares: NDArray[np.float64]) -> Tensor:
@@ -46,16 +49,16 @@ def segmentation_loss(
     full = _upsampled(logits[labelled], mask)
     loss = _cross_entropy(full, mask, weights, config.label_smoothing)
     if auxiliary is not None:
-        coarse = _upsampled(auxiliary[labelled], mask)
+        few = _thinned(mask, _AUXILIARY_GRID)
+        coarse = _upsampled(auxiliary[labelled], few)
         loss = loss + config.auxiliary * _cross_entropy(
-            coarse, mask, weights, config.label_smoothing
+            coarse, few, weights, config.label_smoothing
         )
     if not labelled.any():
         return logits.new_zeros((), dtype=full.dtype)
     if config.lovasz:
-        start = _GRID // 2
-        rows, columns = slice(start, None, _GRID), slice(start, None, _GRID)
-        loss = loss + config.lovasz * lovasz_loss(full[..., rows, columns], mask[:, rows, columns])
+        few = _thinned(mask, _LOVASZ_GRID)
+        loss = loss + config.lovasz * lovasz_loss(_thinned(full, _LOVASZ_GRID), few)
     if config.dice:
         loss = loss + config.dice * dice_loss(full, mask)
     return loss
@@ -103,6 +106,11 @@ def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:
     dice = 2.0 * shared / size.clamp_min(1e-6)
     found = there > 0
     return (1.0 - dice[found]).mean() if found.any() else logits.new_zeros(())
+
+
+def _thinned(picture: Tensor, grid: int) -> Tensor:
+    """Every `grid`-th pixel of every `grid`-th row of (..., H, W)."""
+    return picture[..., grid // 2 :: grid, grid // 2 :: grid]
 
 
 def _upsampled(logits: Tensor, mask: Tensor) -> Tensor:
