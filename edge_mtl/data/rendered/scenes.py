@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from edge_mtl.data.rendered.canvas import Pixels
+from edge_mtl.data.rendered.depth import plane_of
 from edge_mtl.data.rendered.labels import VOCABULARY, boxes_of, masks_of
 from edge_mtl.data.rendered.world import World
 from edge_mtl.data.sample import Sample
@@ -55,11 +56,12 @@ class RenderedScenes:
 
     def __getitem__(self, index: int) -> Sample:
         world, t = self._at(index)
-        image, canvas, codes = world.paint(t, index)
+        image, canvas, codes, depth = world.paint(t, index)
         return Sample(
             image=image,
             name=f"rendered:{self.seed}/{index}",
             masks=masks_of(canvas, codes),
             boxes=boxes_of(canvas, codes),
             attributes={"time": world.look.time, "weather": world.look.weather},
+            planes={"depth": plane_of(depth)},
         )
