@@ -104,7 +104,7 @@ def distil(
     checkpoint: Path, spec: ModelSpec, image: Tensor, raw: dict[str, Tensor], **config: object
 ) -> dict[str, Tensor]:
     settings = DistillationConfig(teacher=str(checkpoint), **config)  # type: ignore[arg-type]
-    return Distillation(settings, spec, CPU)(image, raw, batch_of(image, spec))
+    return Distillation(settings, spec, CPU)(raw, batch_of(image, spec))
 
 
 def test_a_student_that_is_the_teacher_has_no_loss(
@@ -209,9 +209,9 @@ def test_what_is_labelled_is_left_to_its_labels(checkpoint: Path, image: Tensor)
     batch.attributes["time"][0] = 1
     batch.attributes["seen"][0] = torch.tensor([1.0, 0.0])
     alone = {name: each[1:] for name, each in raw.items()}
-    expected = distillation(image[1:], alone, batch_of(image[1:], TEACHER))
+    expected = distillation(alone, batch_of(image[1:], TEACHER))
     everything = distil(checkpoint, TEACHER, image, raw)
-    for name, loss in distillation(image, raw, batch).items():
+    for name, loss in distillation(raw, batch).items():
         assert torch.allclose(loss, expected[name], rtol=1e-4), name
         assert not torch.allclose(loss, everything[name], rtol=1e-3), name
 
