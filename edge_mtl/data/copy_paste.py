@@ -42,8 +42,8 @@ def copy_paste(
     and keypoints come along where the sample has boxes. A box is dropped where less than
     `MIN_VISIBLE` of its object can still be seen, and otherwise keeps its extent; a keypoint that
     is covered counts as hidden. Attributes that list several values (what is in the picture) are
-    left out unless both samples agree. Planes show the pasted things as the partner's do, 0 where it
-    has no such plane.
+    left out unless both samples agree. Planes show the pasted things as the partner's do, 0 where
+    it has no such plane.
 
     thin_ids: ids in the mask of things without boxes, such as poles.
     """

@@ -196,8 +196,9 @@ def _chosen(
 
 
 def _joined(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
-    """All their classes, the ids and the planes of the first unchanged. An attribute has the values of the first
-    that knows it: those of another would say of samples without them that they do not hold."""
+    """All their classes, the ids and the planes of the first unchanged. An attribute has the
+    values of the first that knows it: those of another would say of samples without them that they
+    do not hold."""
     masks: dict[str, tuple[str, ...]] = {}
     boxes: tuple[str, ...] = ()
     attributes: dict[str, tuple[str, ...]] = {}

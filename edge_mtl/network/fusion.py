@@ -83,7 +83,7 @@ def _widen(convolution: nn.Conv2d, planes: int) -> None:
 
     convolution.in_channels = channels
     convolution.weight = nn.Parameter(_with_zeros(convolution.weight.detach(), channels))
-    convolution.register_load_state_dict_pre_hook(widen_loaded)
+    convolution.register_load_state_dict_pre_hook(widen_loaded)  # type: ignore[no-untyped-call]
 
 
 def _with_zeros(weight: Tensor, channels: int) -> Tensor:

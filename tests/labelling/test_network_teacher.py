@@ -46,6 +46,8 @@ class Reader:
         self.input_tensor = spec.input_tensor
         self.output_tensors = spec.output_tensors
         self.image: np.ndarray = np.zeros(self.input_tensor.shape, np.float32)
+        self.planes: dict[str, np.ndarray] = {}
+        self.plane_tensors = spec.plane_tensors
         self.outputs: Mapping[str, np.ndarray] = {
             tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self.output_tensors
         }

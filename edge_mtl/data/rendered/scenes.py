@@ -51,8 +51,13 @@ class RenderedScenes:
 
     def image(self, index: int) -> Pixels:
         """The picture alone: (H, W, 3) uint8 BGR."""
+        return self.images(index)[0]
+
+    def images(self, index: int) -> tuple[Pixels, dict[str, Pixels]]:
+        """The picture and its planes, without labels."""
         world, t = self._at(index)
-        return world.paint(t, index)[0]
+        image, _, _, depth = world.paint(t, index)
+        return image, {"depth": plane_of(depth)}
 
     def __getitem__(self, index: int) -> Sample:
         world, t = self._at(index)
