@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import cv2
-import msgspec
 import numpy as np
 import pytest
 
 from edge_mtl.bundle import Bundle
 from edge_mtl.data.rendered import RenderedScenes
-from edge_mtl.data.sample import Sample
 from edge_mtl.data.scene_folder import write_scene_folder
-from edge_mtl.errors import EdgeMtlError, UsageError
-from edge_mtl.placement import Placement
+from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput, SegmentationTask
 
@@ -114,7 +110,7 @@ def test_a_network_with_depth_from_training_to_the_runtime(
             pipeline(sample.image, planes={"depth": np.full_like(sample.planes["depth"], 255)})
             assert (pipeline.engine.outputs["drivable"] != seen[engine]).any()
             assert scene.masks["drivable"].labels.shape == sample.image.shape[:2]
-            with pytest.raises(EdgeMtlError, match="takes the plane 'depth'.* found none"):
+            with pytest.raises(EdgeMtlError, match=r"takes the plane 'depth'.* found none"):
                 pipeline(sample.image)
             with pytest.raises(EdgeMtlError, match=r"to be \(64, 128\) uint8.* found \(64, 64\)"):
                 pipeline(sample.image, planes={"depth": sample.planes["depth"][:, :64]})

@@ -40,9 +40,9 @@ def warp(sample: Sample, matrix: Matrix, size: tuple[int, int]) -> Sample:
     half; masks take the nearest pixel. What lies outside the source is `IGNORE` in the masks and 0
     in the planes; in the image it is not defined until `fill_outside` covers it. A box becomes the
     upright hull of its mapped corners, cut at the picture; it is dropped where less than
-    `MIN_VISIBLE` of it or `MIN_AREA_PX` remain. `Boxes.ignored` areas become hulls too, cut at the picture, and are dropped where
-    nothing remains. Keypoints outside the picture become unlabelled. Where the map mirrors, left
-    and right keypoints change places.
+    `MIN_VISIBLE` of it or `MIN_AREA_PX` remain. `Boxes.ignored` areas become hulls too, cut at the
+    picture, and are dropped where nothing remains. Keypoints outside the picture become unlabelled.
+    Where the map mirrors, left and right keypoints change places.
     """
     masks = {name: _warp_mask(mask, matrix, size, IGNORE) for name, mask in sample.masks.items()}
     return dataclasses.replace(
