@@ -152,11 +152,11 @@ def test_a_folder_from_before_there_were_planes_has_none(scenes, tmp_path):
 
 
 def test_rendered_depth_is_that_of_the_flat_ground():
-    """On the road, metres = height of the camera * focal / rows below the horizon, but for pitch."""
+    """On the road, metres follow from the camera's height and the row."""
     from edge_mtl.data.rendered.world import World
 
     world = World(7, 0, (320, 192), 3.0)
-    sample = RenderedScenes(1, seed=7, size=(320, 192)).__getitem__(0)
+    sample = RenderedScenes(1, seed=7, size=(320, 192))[0]
     camera = world.camera(0.0)
     road = sample.masks["drivable"] == 1
     rows, _ = np.nonzero(road)
