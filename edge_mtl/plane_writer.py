@@ -19,8 +19,8 @@ class PlaneWriter:
     """Writes planes where their frame lies in the network's input, as `Preprocessor` does frames:
     bilinear, normalised, quantised where the tensor is, and 0, unknown, around them.
 
-    It is the same kernel, which sees a plane as a picture that has only red: one that is 1280 wide
-    and 720 high takes about as long as its frame.
+    It is the same kernel, which sees a plane as a picture that has only red. Measured at 1280x720
+    on one thread, a plane takes 1.2 to 1.5 times as long as its frame.
 
     Args:
         spec: its planes, and the input that they are as large as.

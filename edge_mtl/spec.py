@@ -98,7 +98,8 @@ class PlaneInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     fusion: "early" for an input channel more of the network's first convolution; "stem" for
         convolutions of its own, whose features are added to those of the picture's stem. Either
-        starts without influence: the network begins as it is without the plane.
+        starts without influence: the network begins as it is without the plane. A frozen stem
+        keeps what it has learned of early planes, which may be nothing.
     """
 
     name: Name

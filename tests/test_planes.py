@@ -105,6 +105,8 @@ def test_a_network_with_depth_from_training_to_the_runtime(
     for engine in ("onnxruntime", "openvino"):
         pytest.importorskip(engine, reason=f"{engine} is in the extra cpu")
         with Pipeline.from_bundle(bundle, engine, threads=1) as pipeline:
+            [streamed] = pipeline.stream("rendered:seed=2,frames=1,width=128,height=64")
+            assert streamed.size == SIZE
             scene = pipeline(sample.image, planes=sample.planes)
             seen[engine] = pipeline.engine.outputs["drivable"].astype(int)
             pipeline(sample.image, planes={"depth": np.full_like(sample.planes["depth"], 255)})

@@ -22,6 +22,8 @@ class RenderedScenes:
     frames are asked for, they come out the same to the byte. Frames of one clip share a world
     that is kept while it is in use: reading clip by clip is much faster than reading at random.
 
+    The plane "depth" is as `rendered.depth.plane_of` describes.
+
     size: width and height in pixels.
     """
 

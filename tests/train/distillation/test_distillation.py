@@ -259,7 +259,8 @@ def test_a_teacher_that_is_not_there() -> None:
 
 
 def test_a_teacher_sees_the_planes_as_it_was_trained_to(image: Tensor, tmp_path: Path) -> None:
-    """A student whose depth is normalised otherwise has no loss if it says what its teacher says."""
+    """A student whose depth is normalised otherwise has no loss if it says what the teacher says
+    of the same depth."""
     task = SegmentationTask(name="surface", classes=("road", "grass", "sky"))
     depth = PlaneInput(name="depth", mean=0.5, std=0.25)
     theirs = msgspec.structs.replace(spec_of(task), planes=(depth,))
