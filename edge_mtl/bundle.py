@@ -48,7 +48,8 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is in a bundle and what it was made from.
 
-    input, outputs: the tensors at the edges of `network.onnx`, with their scales where 8-bit.
+    input, planes, outputs: the tensors at the edges of `network.onnx`, with their scales where
+        they are 8-bit.
     accuracy: by "float" and "exported", what `edge-mtl eval` measured on `accuracy_data`.
     """
 
@@ -63,6 +64,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     calibration: Calibration | None = None
     accuracy: dict[str, Any] | None = None
     accuracy_data: str | None = None
+    planes: tuple[TensorSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,31 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         return table
 
 
+class PlaneInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A further image beside the picture, of one channel: depth, thermal, infrared.
+
+    It is registered to the picture and of its size, 8-bit; 0 says that nothing is known there. The
+    network takes it normalised by `(value / 255 - mean) / std`; around a letterboxed one is 0.
+
+    fusion: "early" for an input channel more of the network's first convolution; "stem" for
+        convolutions of its own, whose features are added to those of the picture's stem. Either
+        starts without influence: the network begins as it is without the plane. A frozen stem
+        keeps what it has learned of early planes, which may be nothing.
+    """
+
+    name: Name
+    mean: float = 0.0
+    std: Annotated[float, Meta(gt=0)] = 1.0
+    fusion: Literal["early", "stem"] = "stem"
+
+    def normalization(self) -> NDArray[np.float32]:
+        """(256,) float32: the normalised value of every 8-bit value."""
+        table: NDArray[np.float32] = (
+            (np.arange(256, dtype=np.float64) / 255.0 - self.mean) / self.std
+        ).astype(np.float32)
+        return table
+
+
 class DetectionTask(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="detection"
 ):
@@ -192,8 +217,9 @@ Task = DetectionTask | SegmentationTask | PoseTask | ClassificationTask
 
 
 class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A whole network: its input, its backbone and neck, and its tasks.
+    """A whole network: its inputs, its backbone and neck, and its tasks.
 
+    planes: the images that it takes beside the picture.
     attention: how the heads see the feature pyramid: all the same ("none"), each with its own
         weights of the channels ("squeeze-excite"), or each with messages from the other heads
         ("cross-task").
@@ -201,19 +227,21 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     input: InputSpec
+    planes: tuple[PlaneInput, ...] = ()
     backbone: str
     neck_channels: Annotated[int, Meta(ge=8, le=1024)] = 64
     attention: Literal["none", "squeeze-excite", "cross-task"] = "none"
     tasks: Annotated[tuple[Task, ...], Meta(min_length=1)]
 
     def __post_init__(self) -> None:
-        names = [self.input.name, *(task.name for task in self.tasks)]
+        inputs = [self.input.name, *(plane.name for plane in self.planes)]
+        names = [*inputs, *(task.name for task in self.tasks)]
         # A task and its one tensor may share a name, two tensors may not.
-        tensors = [self.input.name, *(tensor.name for tensor in self.output_tensors)]
+        tensors = [*inputs, *(tensor.name for tensor in self.output_tensors)]
         twice = sorted({name for each in (names, tensors) for name in each if each.count(name) > 1})
         if twice:
             raise ValueError(
-                "the input, the tasks and their raw outputs need names of their own, found "
+                "the inputs, the tasks and their raw outputs need names of their own, found "
                 f"{', '.join(twice)} twice: rename a task"
             )
         for task in self.tasks:
@@ -253,6 +281,12 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     @property
     def input_tensor(self) -> TensorSpec:
         return TensorSpec(self.input.name, (1, 3, self.input.height, self.input.width))
+
+    @property
+    def plane_tensors(self) -> tuple[TensorSpec, ...]:
+        """The further inputs of the float network, in the order of `planes`."""
+        shape = (1, 1, self.input.height, self.input.width)
+        return tuple(TensorSpec(plane.name, shape) for plane in self.planes)
 
     @property
     def output_tensors(self) -> tuple[TensorSpec, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import onnx
 from onnx import TensorProto, numpy_helper
@@ -16,10 +16,10 @@ _DTYPES: dict[int, Literal["uint8", "int8"]] = {
 
 
 def strip_edges(model: onnx.ModelProto) -> None:
-    """Make the input and every output that is quantised 8-bit, in place.
+    """Make every input and every output that is quantised 8-bit, in place.
 
-    The kernels do what the removed nodes did: `preprocess` writes quantised pixels, `fused_head`
-    reads quantised logits. Edges that are not quantised stay float.
+    The kernels do what the removed nodes did: `preprocess` writes quantised pixels, of planes too,
+    `fused_head` reads quantised logits. Edges that are not quantised stay float.
     """
     graph = model.graph
     for value in graph.input:
@@ -41,13 +41,22 @@ def strip_edges(model: onnx.ModelProto) -> None:
         graph.node.remove(writer)
 
 
-def edge_tensors(
-    model: onnx.ModelProto, spec: ModelSpec
-) -> tuple[TensorSpec, tuple[TensorSpec, ...]]:
-    """The input and the outputs of a graph as the kernels need them: dtype, scale, zero point."""
+class Edges(NamedTuple):
+    """The tensors at the edges of a graph, as a `Manifest` has them."""
+
+    input: TensorSpec
+    planes: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+def edge_tensors(model: onnx.ModelProto, spec: ModelSpec) -> Edges:
+    """The inputs and the outputs of a graph as the kernels need them: dtype, scale, zero point."""
     graph = model.graph
-    found = _edge(graph, spec.input_tensor)
-    return found, tuple(_edge(graph, tensor) for tensor in spec.output_tensors)
+    return Edges(
+        _edge(graph, spec.input_tensor),
+        tuple(_edge(graph, tensor) for tensor in spec.plane_tensors),
+        tuple(_edge(graph, tensor) for tensor in spec.output_tensors),
+    )
 
 
 def _edge(graph: onnx.GraphProto, tensor: TensorSpec) -> TensorSpec:

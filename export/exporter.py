@@ -125,15 +125,13 @@ def _bundle(
     **facts: Any,
 ) -> Bundle:
     """The bundle of a graph; `facts` are the fields of its `Manifest` that say how it was made."""
-    image, outputs = edge_tensors(model, spec)
     return Bundle.create(
         path,
         {NETWORK: model.SerializeToString(), **(engines or {})},
         spec=spec,
         target=target,
         precision=precision,
-        input=image,
-        outputs=outputs,
+        **edge_tensors(model, spec)._asdict(),
         **facts,
     )
 

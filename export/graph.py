@@ -6,6 +6,7 @@ import contextlib
 import copy
 import io
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
@@ -38,6 +39,7 @@ def onnx_from_network(network: Network) -> onnx.ModelProto:
     spec = network.spec
     plain = folded(network)
     image = structured_picture(spec.input_tensor.shape)
+    planes = {each.name: structured_picture(each.shape) for each in spec.plane_tensors}
     names = [tensor.name for tensor in spec.output_tensors]
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet("torch.onnx"):
         # The exporter reports its own deprecations and progress; neither is for our users.
@@ -45,7 +47,8 @@ def onnx_from_network(network: Network) -> onnx.ModelProto:
         program = torch.onnx.export(
             plain,
             (image,),
-            input_names=[spec.input.name],
+            kwargs={"planes": planes} if planes else None,
+            input_names=[spec.input.name, *planes],
             output_names=names,
             opset_version=OPSET,
             dynamo=True,
@@ -57,7 +60,7 @@ def onnx_from_network(network: Network) -> onnx.ModelProto:
     model.graph.name = spec.name
     _drop_notes(model)
     onnx.checker.check_model(model, full_check=True)
-    check_parity(model, plain, image)
+    check_parity(model, plain, image, planes)
     return model
 
 
@@ -84,8 +87,14 @@ def folded(network: Network) -> Network:
     return plain
 
 
-def check_parity(model: onnx.ModelProto, network: nn.Module, image: torch.Tensor) -> None:
-    """Run both on a normalised picture (1, 3, H, W) and compare tensor by tensor.
+def check_parity(
+    model: onnx.ModelProto,
+    network: nn.Module,
+    image: torch.Tensor,
+    planes: Mapping[str, torch.Tensor] | None = None,
+) -> None:
+    """Run both on a normalised picture (1, 3, H, W), and planes (1, 1, H, W) where the network
+    takes some, and compare tensor by tensor.
 
     Raises:
         ExportError: a tensor differs by more than `PARITY_TOLERANCE` of its spread.
@@ -93,9 +102,10 @@ def check_parity(model: onnx.ModelProto, network: nn.Module, image: torch.Tensor
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    exported = session.run(None, {model.graph.input[0].name: image.numpy()})
+    beside = {name: plane.numpy() for name, plane in (planes or {}).items()}
+    exported = session.run(None, {model.graph.input[0].name: image.numpy(), **beside})
     with torch.inference_mode():
-        wanted = network(image)
+        wanted = network(image, planes) if planes else network(image)
     for output, found in zip(model.graph.output, exported, strict=True):
         reference = wanted[output.name].numpy()
         error = float(np.abs(found - reference).max())

@@ -18,7 +18,8 @@ from edge_mtl.export.quiet import quiet
 from edge_mtl.export.schemes import Scheme
 from edge_mtl.ops import Preprocessor
 from edge_mtl.placement import Placement
-from edge_mtl.spec import InputSpec, ModelSpec, TensorSpec
+from edge_mtl.plane_writer import PlaneWriter
+from edge_mtl.spec import ModelSpec
 
 LEAST_FRAMES = 32
 """Fewer frames than this do not show the ranges that a drive has."""
@@ -46,17 +47,20 @@ def quantize(
 ) -> onnx.ModelProto:
     """Set the ranges of all activations by their extremes over `frames`, and insert Q/DQ.
 
-    Frames pass through the runtime's own preprocessing.
+    Frames and their planes pass through the runtime's own preprocessing.
 
     frames: at least `LEAST_FRAMES`, see `check_calibration`.
     progress: called after each frame with the frames done and the frames in all.
+
+    Raises:
+        EdgeMtlError: a frame lacks a plane that the spec takes.
     """
     with tempfile.TemporaryDirectory() as folder, quiet(""):
         path = Path(folder) / "quantized.onnx"
         quantize_static(
             copy.deepcopy(model),  # ONNX Runtime moves the weights of what it is given to a file
             path,
-            _Pictures(spec.input, frames, progress),
+            _Pictures(spec, frames, progress),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(scheme.operators),
             per_channel=True,
@@ -76,24 +80,28 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]
     """Feeds frames, preprocessed as at run time, one at a time."""
 
     def __init__(
-        self, network_input: InputSpec, frames: Dataset, progress: Callable[[int, int], None] | None
+        self, spec: ModelSpec, frames: Dataset, progress: Callable[[int, int], None] | None
     ) -> None:
-        self._input = network_input
+        self._input = spec.input
         self._frames = frames
         self._progress = progress
         # Float whatever the edges of the final network: its ranges are not known yet.
-        tensor = TensorSpec(network_input.name, (1, 3, network_input.height, network_input.width))
-        self._preprocess = Preprocessor(network_input, tensor)
-        self._picture = np.empty(tensor.shape, np.float32)
+        self._preprocess = Preprocessor(spec.input, spec.input_tensor)
+        self._write_planes = PlaneWriter(spec, spec.plane_tensors)
+        self._picture = np.empty(spec.input_tensor.shape, np.float32)
+        self._planes = {each.name: np.empty(each.shape, np.float32) for each in spec.plane_tensors}
         self._next = 0
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         if self._next == len(self._frames):
             return None
-        frame = self._frames[self._next].image
+        sample = self._frames[self._next]
+        frame = sample.image
         placement = Placement.fit((frame.shape[1], frame.shape[0]), self._input)
         self._preprocess(frame, placement, self._picture)
+        self._write_planes(sample.planes, placement, self._planes)
         self._next += 1
         if self._progress is not None:
             self._progress(self._next, len(self._frames))
-        return {self._input.name: self._picture.copy()}
+        inputs = {self._input.name: self._picture, **self._planes}
+        return {name: each.copy() for name, each in inputs.items()}

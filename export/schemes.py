@@ -11,7 +11,7 @@ _WITH_ARITHMETIC = ("Conv", "Add")
 _GATES = ("Sigmoid", "Mul")  # attention
 _POOLS = ("AveragePool", "MaxPool")
 _ACTIVATIONS = ("Clip", "Relu")  # unsigned ranges absorb them: they end at zero by themselves
-_MOVING_ONLY = ("Resize",)
+_MOVING_ONLY = ("Concat", "Resize")  # Concat puts planes that are fused early to the picture
 
 
 @dataclass(frozen=True, slots=True)

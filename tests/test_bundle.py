@@ -54,6 +54,16 @@ def test_round_trip(path: Path, tiny_bundle: Bundle) -> None:
     assert opened.network == tiny_bundle.files[NETWORK]
 
 
+def test_a_bundle_from_before_there_were_planes_has_none(path: Path, tiny_bundle: Bundle) -> None:
+    def older(data: bytes) -> bytes:
+        manifest = json.loads(data)
+        assert manifest.pop("planes") == manifest["spec"].pop("planes") == []
+        return json.dumps(manifest).encode()
+
+    rewrite(path, MANIFEST, older)
+    assert Bundle.open(path).manifest == tiny_bundle.manifest
+
+
 def test_optional_fields_survive(tmp_path: Path, tiny_bundle: Bundle) -> None:
     manifest = tiny_bundle.manifest
     accuracy = {"float": {"segmentation": {"miou": 0.7}}}

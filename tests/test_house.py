@@ -43,9 +43,10 @@ BASICS = ("msgspec", "numpy")
 RULES = {
     **dict.fromkeys(CORE, Rule(CORE, (*BASICS, "tomli"), lazily=("rich",))),
     "ops": Rule((*CORE, "_kernels"), BASICS),
+    "plane_writer": Rule((*CORE, "ops"), BASICS),
     "data": Rule(CORE, (*BASICS, "cv2"), lazily=("faster_coco_eval",)),
     "runtime": Rule(
-        (*CORE, "ops", "data.images", "data.rendered"),
+        (*CORE, "ops", "plane_writer", "data.images", "data.rendered"),
         (*BASICS, "cv2", "onnxruntime", "openvino"),
     ),
     "diagnosis": Rule(CORE, (), lazily=("ops", "runtime", "cv2")),
@@ -68,10 +69,11 @@ RULES = {
         lazily=("ai_edge_litert", "network", "torch"),
     ),
     "compression": Rule(
-        (*CORE, "data", "export.schemes", "network", "ops"), (*BASICS, "torch", "torch_pruning")
+        (*CORE, "data", "export.schemes", "network", "ops", "plane_writer"),
+        (*BASICS, "torch", "torch_pruning"),
     ),
     "export": Rule(
-        (*CORE, "data", "evaluation", "network", "ops", "runtime"),
+        (*CORE, "data", "evaluation", "network", "ops", "plane_writer", "runtime"),
         (*BASICS, "onnx", "onnxruntime", "torch"),
     ),
     "demo": Rule((*CORE, "data", "export", "network", "runtime"), BASICS),

@@ -12,6 +12,7 @@ from edge_mtl.spec import (
     DetectionTask,
     InputSpec,
     ModelSpec,
+    PlaneInput,
     PoseTask,
     SegmentationTask,
     Task,
@@ -47,6 +48,26 @@ def test_tensors_follow_from_the_tasks() -> None:
     ]
     assert spec().segmentations == (ROAD,)
     assert spec().detections == (CARS,)
+
+
+def test_planes_are_inputs_as_large_as_the_picture() -> None:
+    depth = PlaneInput(name="depth", mean=0.25, std=0.5)
+    with_depth = spec(planes=(depth, PlaneInput(name="thermal", fusion="early")))
+    assert spec().plane_tensors == ()
+    assert with_depth.plane_tensors == (
+        TensorSpec("depth", (1, 1, 64, 96)),
+        TensorSpec("thermal", (1, 1, 64, 96)),
+    )
+    assert depth.normalization()[200] == pytest.approx((200 / 255 - 0.25) / 0.5, rel=1e-6)
+    for taken in ("image", "classes", "objects_boxes_8", "depth"):
+        with pytest.raises(ValueError, match=f"found {taken} twice"):
+            spec(planes=(depth, PlaneInput(name=taken)))
+
+
+def test_a_spec_from_before_there_were_planes_has_none() -> None:
+    fields = msgspec.to_builtins(spec())
+    del fields["planes"]
+    assert msgspec.convert(fields, ModelSpec) == spec()
 
 
 def test_normalization_is_the_formula() -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from edge_mtl.cli.options import (
     EngineName,
@@ -37,15 +35,15 @@ def command(
     from edge_mtl.machine import Machine
     from edge_mtl.runtime.benchmark import measure
     from edge_mtl.runtime.pipeline import Pipeline
-    from edge_mtl.runtime.sources import open_source
+    from edge_mtl.runtime.sources import Frame, open_source
 
     progress = Console(stderr=True)
-    frames: list[NDArray[np.uint8]] = []
+    frames: list[Frame] = []
     opened = open_source(source)
     try:
         with progress.status("reading frames"):
             while len(frames) < _FRAMES_IN_MEMORY and (frame := opened.read()) is not None:
-                frames.append(frame.image)
+                frames.append(frame)
     finally:
         opened.close()
     with (
@@ -55,7 +53,7 @@ def command(
         report = measure(pipeline, frames, seconds)
     console = Console(stderr=json == "-", markup=False)
     machine = Machine.here()
-    height, width = frames[0].shape[:2]
+    height, width = frames[0].image.shape[:2]
     console.print(f"{machine.processor}, {machine.cores} cores")
     first = report.warm_up.stages["total"].max_ms
     console.print(

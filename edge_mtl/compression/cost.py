@@ -33,7 +33,6 @@ class Cost:
         for module in counted.modules():
             if isinstance(module, nn.Conv2d):
                 module.register_forward_hook(count)
-        parameter = next(counted.parameters())
         with torch.no_grad():
-            counted(parameter.new_zeros(network.spec.input_tensor.shape))
+            counted(*counted.example(*network.spec.input.size))
         return Cost(sum(each.numel() for each in counted.parameters()), macs)

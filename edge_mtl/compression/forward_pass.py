@@ -96,8 +96,6 @@ def trace(network: Network) -> list[Made]:
         found.append(made)
         return value
 
-    parameter = next(traced.parameters())
-    picture = parameter.new_zeros(1, 3, _SIDE, _SIDE)
     with torch.no_grad(), ForwardPass(note, lambda weight: weight):
-        traced(picture)
+        traced(*traced.example(_SIDE, _SIDE))
     return found

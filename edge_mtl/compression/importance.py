@@ -12,6 +12,7 @@ from edge_mtl.data.datasets import Dataset
 from edge_mtl.network.network import Network
 from edge_mtl.ops import Preprocessor
 from edge_mtl.placement import Placement
+from edge_mtl.plane_writer import PlaneWriter
 
 _EPS = 1e-6
 
@@ -32,16 +33,22 @@ def channel_effects(
     """
     spec = network.spec
     preprocess = Preprocessor(spec.input, spec.input_tensor)
+    write_planes = PlaneWriter(spec, spec.plane_tensors)
     picture = np.empty(spec.input_tensor.shape, np.float32)
+    planes = {each.name: np.empty(each.shape, np.float32) for each in spec.plane_tensors}
     generator = torch.Generator().manual_seed(0)
     readers = [each for each in network.modules() if isinstance(each, nn.Conv2d)]
     effects: dict[nn.Conv2d, list[Tensor]] = {reader: [] for reader in readers}
     for index in range(len(frames)):
-        frame = frames[index].image
-        preprocess(frame, Placement.fit((frame.shape[1], frame.shape[0]), spec.input), picture)
+        sample = frames[index]
+        frame = sample.image
+        placement = Placement.fit((frame.shape[1], frame.shape[0]), spec.input)
+        preprocess(frame, placement, picture)
+        write_planes(sample.planes, placement, planes)
         network.zero_grad()
         image = torch.from_numpy(picture).contiguous(memory_format=torch.channels_last)
-        _random_projection(network(image), generator).backward()  # type: ignore[no-untyped-call]
+        beside = {name: torch.from_numpy(plane) for name, plane in planes.items()}
+        _random_projection(network(image, beside), generator).backward()  # type: ignore[no-untyped-call]
         for reader in readers:
             assert reader.weight.grad is not None
             effects[reader].append((reader.weight.detach() * reader.weight.grad).sum((0, 2, 3)))

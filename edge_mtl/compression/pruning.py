@@ -54,9 +54,9 @@ def prune(
     narrow = copy.deepcopy(network).eval().requires_grad_()
     _refuse_grouped(narrow)
     effects = channel_effects(narrow, frames, progress)
-    # In a tuple: of a tensor alone the tracer would take the first picture of the batch.
-    picture = (torch.zeros(1, 3, _SIDE, _SIDE),)
-    graph = torch_pruning.DependencyGraph().build_dependency(narrow, picture, verbose=False)
+    # A tuple: of a tensor alone the tracer would take the first picture of the batch.
+    example = narrow.example(_SIDE, _SIDE)
+    graph = torch_pruning.DependencyGraph().build_dependency(narrow, example, verbose=False)
     groups = list(graph.get_all_groups(_output_layers(narrow), (nn.Conv2d,)))
     # All are ranked before the first is pruned: the effects are of the whole network.
     for group, scores in [(each, _importance(each, effects)) for each in groups]:
@@ -95,7 +95,7 @@ def _output_layers(network: Network) -> list[nn.Module]:
         for module in network.modules()
         if isinstance(module, nn.Conv2d)
     ]
-    raw = network(torch.zeros(1, 3, _SIDE, _SIDE))
+    raw = network(*network.example(_SIDE, _SIDE))
     for hook in hooks:
         hook.remove()
     return [writers[id(output)] for output in raw.values()]

@@ -24,7 +24,7 @@ class Alignment:
     are kept where the spec has a pose task. An attribute is kept where a classification task has
     its name: the value, where the task has it among its classes; of a task of any number of
     classes a tuple of those that hold, where the data knows every class of the task, since it
-    could not say that the others do not hold.
+    could not say that the others do not hold. Of the planes those of the spec are kept.
 
     What shares no class with its task is dropped whole (no mask; `boxes` None), so that it gives no
     loss rather than a loss that says "nothing is here".
@@ -50,6 +50,7 @@ class Alignment:
                 same = classes == task.classes
                 self._mask_tables[task.name] = None if same else table
         self._boxes = _BoxAlignment.of(vocabulary, spec)
+        self._planes = [plane.name for plane in spec.planes]
         self._attributes = [task for task in spec.classifications if _is_known(task, vocabulary)]
         shared = self._mask_tables or self._boxes or self._attributes
         if not shared and not unlabelled_ok:
@@ -69,7 +70,10 @@ class Alignment:
             boxes = self._boxes(sample.boxes)
         values = {task.name: _value(task, sample) for task in self._attributes}
         attributes = {name: value for name, value in values.items() if value is not None}
-        return dataclasses.replace(sample, masks=masks, boxes=boxes, attributes=attributes)
+        planes = {name: sample.planes[name] for name in self._planes if name in sample.planes}
+        return dataclasses.replace(
+            sample, masks=masks, boxes=boxes, attributes=attributes, planes=planes
+        )
 
 
 def align(sample: Sample, vocabulary: Vocabulary, spec: ModelSpec) -> Sample:

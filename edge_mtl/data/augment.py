@@ -52,8 +52,9 @@ def augment(
     """A random variant of a sample, exactly `size` (width, height) large.
 
     The same state of `rng` gives the same variant. Labels follow the geometry as `warp`, `joined`
-    and `copy_paste` describe; attributes that the weather contradicts are left out. `pad` is the
-    grey around the picture, which stays as it is at run time: exactly that.
+    and `copy_paste` describe, and so do planes, which light and weather leave alone; attributes
+    that the weather contradicts are left out. `pad` is the grey around the picture, which stays as
+    it is at run time: exactly that.
 
     partner: gives another sample in the same ids, for mosaic, copy-paste and Fourier mixing; called
         as often as those need one, not at all where they do not happen. It may draw from `rng`.

@@ -42,7 +42,8 @@ def copy_paste(
     and keypoints come along where the sample has boxes. A box is dropped where less than
     `MIN_VISIBLE` of its object can still be seen, and otherwise keeps its extent; a keypoint that
     is covered counts as hidden. Attributes that list several values (what is in the picture) are
-    left out unless both samples agree.
+    left out unless both samples agree. Planes show the pasted things as the partner's do, 0 where
+    it has no such plane.
 
     thin_ids: ids in the mask of things without boxes, such as poles.
     """
@@ -91,6 +92,7 @@ class _Scene:
         self._sample, self._partner = sample, partner
         self._image = sample.image.copy()
         self._masks = {name: mask.copy() for name, mask in sample.masks.items()}
+        self._planes = {name: plane.copy() for name, plane in sample.planes.items()}
         self._covered: NDArray[np.bool_] = np.zeros(sample.image.shape[:2], bool)
         self._pasted: list[Boxes] = []
         self._scale = sample.image.shape[0] / partner.image.shape[0]
@@ -133,6 +135,7 @@ class _Scene:
                 for name, value in sample.attributes.items()
                 if isinstance(value, str) or partner.attributes.get(name) == value
             },
+            planes=self._planes,
         )
 
     def _patch(self, thing: Cutout, mirrored: bool) -> Sample:
@@ -150,7 +153,9 @@ class _Scene:
         matrix = np.diag([size[0] / width, size[1] / height, 1.0])[:2]
         if mirrored:
             matrix[0] = -matrix[0] + [0.0, 0.0, size[0]]
-        return warp(Sample(partner.image[rows, columns], partner.name, masks, boxes), matrix, size)
+        planes = {name: plane[rows, columns] for name, plane in partner.planes.items()}
+        patch = Sample(partner.image[rows, columns], partner.name, masks, boxes, planes=planes)
+        return warp(patch, matrix, size)
 
     def _ground_under(self, thing: Cutout) -> int | None:
         """The commonest class of the mask right below a thing; None where nobody labelled it."""
@@ -187,6 +192,9 @@ class _Scene:
         for name, mask in self._masks.items():
             labels = patch.masks.get(name)
             mask[window][shape] = IGNORE if labels is None else labels[shape]
+        for name, plane in self._planes.items():
+            seen = patch.planes.get(name)
+            plane[window][shape] = 0 if seen is None else seen[shape]
         self._covered[window] |= shape
         if patch.boxes is not None:
             self._pasted.append(moved(patch.boxes, (left, top)))

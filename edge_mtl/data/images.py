@@ -34,18 +34,9 @@ def read_mask(path: Path, size: tuple[int, int], ids: Collection[int]) -> NDArra
         EdgeMtlError: the file is missing or damaged, has colours instead of ids, is of another
             size than its image, or holds an id that is not one of `ids`.
     """
-    mask = _decode(path, cv2.IMREAD_UNCHANGED)
-    if mask.ndim != 2 or mask.dtype != np.uint8:
-        channels = 1 if mask.ndim == 2 else mask.shape[2]
-        raise EdgeMtlError(
-            f"{path}: expected a mask of one 8-bit channel that holds class ids, found "
-            f"{channels} of {mask.dtype}; convert colours or palettes to class ids"
-        )
-    if mask.shape != (size[1], size[0]):
-        raise EdgeMtlError(
-            f"{path}: expected a mask of its image's size {size[0]}x{size[1]}, found "
-            f"{mask.shape[1]}x{mask.shape[0]}; resize the mask (nearest) or remove the pair"
-        )
+    mask = _one_channel(
+        path, size, "a mask", "convert colours or palettes to class ids", "resize it (nearest)"
+    )
     counts = np.bincount(mask.reshape(-1), minlength=256)
     unknown = sorted(set(np.flatnonzero(counts).tolist()) - set(ids))
     if unknown:
@@ -55,6 +46,39 @@ def read_mask(path: Path, size: tuple[int, int], ids: Collection[int]) -> NDArra
             f"in {pixels} pixels; give a mask with this data set's ids"
         )
     return mask
+
+
+def read_plane(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Read a PNG file of a plane as (H, W) uint8.
+
+    size: (width, height) of the image that the plane belongs to.
+
+    Raises:
+        EdgeMtlError: the file is missing or damaged, is not of one 8-bit channel, or is of another
+            size than its image.
+    """
+    return _one_channel(
+        path, size, "a plane", "bring its values to 8 bits", "register it to the image"
+    )
+
+
+def _one_channel(
+    path: Path, size: tuple[int, int], what: str, to_convert: str, to_resize: str
+) -> NDArray[np.uint8]:
+    """A file of one 8-bit channel, of the size (width, height) of its image."""
+    found = _decode(path, cv2.IMREAD_UNCHANGED)
+    if found.ndim != 2 or found.dtype != np.uint8:
+        channels = 1 if found.ndim == 2 else found.shape[2]
+        raise EdgeMtlError(
+            f"{path}: expected {what} of one 8-bit channel, found {channels} of {found.dtype}; "
+            f"{to_convert}"
+        )
+    if found.shape != (size[1], size[0]):
+        raise EdgeMtlError(
+            f"{path}: expected {what} of its image's size {size[0]}x{size[1]}, found "
+            f"{found.shape[1]}x{found.shape[0]}; {to_resize} or remove the pair"
+        )
+    return found
 
 
 def _decode(path: Path, flags: int) -> NDArray[np.uint8]:

@@ -41,7 +41,7 @@ class Mapped:
         }
         self._boxes = _RenamedBoxes(class_map.boxes, known, dataset.name)
         masks = known.masks | {name: made.classes for name, made in self._masks.items()}
-        known = Vocabulary(masks, self._boxes.classes, known.attributes)
+        known = dataclasses.replace(known, masks=masks, boxes=self._boxes.classes)
         self._attributes = {
             name: _MadeAttribute(name, each, known, dataset.name)
             for name, each in class_map.attributes.items()

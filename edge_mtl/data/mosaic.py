@@ -68,7 +68,8 @@ def joined(tiles: Sequence[Tile], size: tuple[int, int]) -> Sample:
     of all samples, cut and dropped at the tiles' edges as `warp` does; a tile whose sample has no
     boxes is an ignored area, for what is there was not labelled. A class counts as searched where
     every sample with boxes was searched for it. Attributes: those on which all samples agree, for
-    the others hold for a part of the picture only.
+    the others hold for a part of the picture only. Planes: those that any sample has, 0 in the
+    tiles of samples without them.
     """
     warped = [warp(tile.sample, tile.matrix, tile.size) for tile in tiles]
     if len(tiles) == 1:
@@ -76,10 +77,14 @@ def joined(tiles: Sequence[Tile], size: tuple[int, int]) -> Sample:
     image = np.empty((size[1], size[0], 3), np.uint8)
     names = dict.fromkeys(name for sample in warped for name in sample.masks)
     masks = {name: np.full(image.shape[:2], IGNORE, np.uint8) for name in names}
+    plane_names = dict.fromkeys(name for sample in warped for name in sample.planes)
+    planes = {name: np.zeros(image.shape[:2], np.uint8) for name in plane_names}
     for tile, sample in zip(tiles, warped, strict=True):
         image[tile.window] = sample.image
         for name, mask in sample.masks.items():
             masks[name][tile.window] = mask
+        for name, plane in sample.planes.items():
+            planes[name][tile.window] = plane
     first, *others = [sample.attributes for sample in warped]
     return Sample(
         image=image,
@@ -91,6 +96,7 @@ def joined(tiles: Sequence[Tile], size: tuple[int, int]) -> Sample:
             for name, value in first.items()
             if all(other.get(name) == value for other in others)
         },
+        planes=planes,
     )
 
 

@@ -59,11 +59,13 @@ class Vocabulary:
     masks: by mask name, the classes in the order of their ids.
     boxes: the box classes in the order of their ids; empty where there are no boxes.
     attributes: by attribute, the values that it may have.
+    planes: the names of further images beside the picture.
     """
 
     masks: dict[str, tuple[str, ...]]
     boxes: tuple[str, ...] = ()
     attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    planes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Sample:
     boxes: None where the data set has no boxes; an empty `Boxes` where it has but none is here.
     attributes: what holds for the whole scene, such as {"time": "night", "weather": "rain"}; where
         any number of values may hold, all that do: {"present": ("car", "sign")}.
+    planes: by name ("depth", "thermal"), further images (H, W) uint8, registered to the picture;
+        0 where nothing is known.
     """
 
     image: NDArray[np.uint8]
@@ -84,6 +88,7 @@ class Sample:
     masks: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     boxes: Boxes | None = None
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    planes: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3:

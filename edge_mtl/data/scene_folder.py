@@ -4,6 +4,7 @@
     labels.jsonl          a line a frame: file, boxes, keypoints, areas to ignore, attributes
     images/000000.jpg     frames in order
     masks/NAME/000000.png class ids of every mask, 255 where nobody labelled
+    planes/NAME/000000.png further images, 0 where nothing is known
 
 `dataset.json` is written last, so a folder without it was not finished.
 """
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mtl.data.datasets import Dataset, folder_listing
-from edge_mtl.data.images import read_image, read_mask
+from edge_mtl.data.images import read_image, read_mask, read_plane
 from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.spec import KEYPOINTS
@@ -30,7 +31,7 @@ JPEG_QUALITY = 92
 
 
 class FolderCard(msgspec.Struct, frozen=True, kw_only=True):
-    """`dataset.json`. Folders written before there were attributes in it have none."""
+    """`dataset.json`. Folders written before there were attributes or planes in it have none."""
 
     format_version: int
     frames: int
@@ -39,6 +40,7 @@ class FolderCard(msgspec.Struct, frozen=True, kw_only=True):
     keypoints: tuple[str, ...]
     made_from: str
     attributes: dict[str, tuple[str, ...]] = {}
+    planes: tuple[str, ...] = ()
 
 
 class FrameLabels(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,6 +56,7 @@ class FrameLabels(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     attributes: dict[str, str | tuple[str, ...]]
     ignored: list[tuple[float, float, float, float]] = []
     searched: list[bool] | None = None
+    planes: tuple[str, ...] = ()
 
 
 def write_scene_folder(
@@ -85,13 +88,17 @@ def _write_all(dataset: Dataset, folder: Path, progress: Callable[[int, int], No
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for name in dataset.vocabulary.masks:
         (folder / "masks" / name).mkdir(parents=True)
+    for name in dataset.vocabulary.planes:
+        (folder / "planes" / name).mkdir(parents=True)
     with (folder / "labels.jsonl").open("wb") as lines:
         for index in range(len(dataset)):
             sample = dataset[index]
             labels = _labels(sample, f"{index:06d}.jpg")
             _write(folder / "images" / labels.file, sample.image)
             for name, mask in sample.masks.items():
-                _write(_mask_path(folder, name, labels.file), mask)
+                _write(_png_path(folder / "masks", name, labels.file), mask)
+            for name, plane in sample.planes.items():
+                _write(_png_path(folder / "planes", name, labels.file), plane)
             lines.write(msgspec.json.encode(labels) + b"\n")
             progress(index + 1, len(dataset))
     card = FolderCard(
@@ -102,6 +109,7 @@ def _write_all(dataset: Dataset, folder: Path, progress: Callable[[int, int], No
         keypoints=KEYPOINTS,
         made_from=dataset.name,
         attributes=dataset.vocabulary.attributes,
+        planes=dataset.vocabulary.planes,
     )
     unfinished = folder / "dataset.json.part"
     unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(card)))
@@ -121,7 +129,7 @@ class SceneFolder:
     def __init__(self, folder: Path) -> None:
         card = _read_card(folder)
         self.name = f"rendered:{folder}"
-        self.vocabulary = Vocabulary(card.masks, card.boxes, card.attributes)
+        self.vocabulary = Vocabulary(card.masks, card.boxes, card.attributes, card.planes)
         self._folder = folder
         self._frames = _read_labels(folder / "labels.jsonl", card)
 
@@ -134,7 +142,7 @@ class SceneFolder:
         size = image.shape[1], image.shape[0]
         masks = {
             name: read_mask(
-                _mask_path(self._folder, name, labels.file),
+                _png_path(self._folder / "masks", name, labels.file),
                 size,
                 [*range(len(self.vocabulary.masks[name])), IGNORE],
             )
@@ -146,6 +154,10 @@ class SceneFolder:
             masks=masks,
             boxes=_boxes(labels),
             attributes=labels.attributes,
+            planes={
+                name: read_plane(_png_path(self._folder / "planes", name, labels.file), size)
+                for name in labels.planes
+            },
         )
 
 
@@ -163,6 +175,7 @@ def _labels(sample: Sample, file: str) -> FrameLabels:
         attributes=dict(sample.attributes),
         ignored=[] if boxes is None else _rounded(boxes.ignored),
         searched=None if searched is None else searched.tolist(),
+        planes=tuple(sample.planes),
     )
 
 
@@ -186,8 +199,8 @@ def _boxes(labels: FrameLabels) -> Boxes | None:
     )
 
 
-def _mask_path(folder: Path, name: str, file: str) -> Path:
-    return folder / "masks" / name / Path(file).with_suffix(".png")
+def _png_path(folder: Path, name: str, file: str) -> Path:
+    return folder / name / Path(file).with_suffix(".png")
 
 
 def _write(path: Path, image: NDArray[np.uint8]) -> None:
@@ -267,4 +280,8 @@ def _inconsistency(frame: FrameLabels, card: FolderCard) -> str | None:
     unknown = sorted(set(frame.masks) - set(card.masks))
     if unknown:
         return f"expected masks named {', '.join(card.masks)}, found {', '.join(unknown)}"
+    unknown = sorted(set(frame.planes) - set(card.planes))
+    if unknown:
+        known = ", ".join(card.planes) or "none"
+        return f"expected planes named {known}, found {', '.join(unknown)}"
     return None

@@ -36,13 +36,13 @@ _MIRRORED = [
 def warp(sample: Sample, matrix: Matrix, size: tuple[int, int]) -> Sample:
     """Map a sample to a picture of `size` (width, height).
 
-    The image is sampled bilinearly, after averaging where it shrinks to less than half; masks take
-    the nearest pixel. What lies outside the source is `IGNORE` in the masks; in the image it is
-    not defined until `fill_outside` covers it. A box becomes the upright hull of its mapped
-    corners, cut at the picture; it is dropped where less than `MIN_VISIBLE` of it or `MIN_AREA_PX`
-    remain. `Boxes.ignored` areas become hulls too, cut at the picture, and are dropped where
-    nothing remains. Keypoints outside the picture become unlabelled. Where the map mirrors, left
-    and right keypoints change places.
+    The image and the planes are sampled bilinearly, after averaging where they shrink to less than
+    half; masks take the nearest pixel. What lies outside the source is `IGNORE` in the masks and 0
+    in the planes; in the image it is not defined until `fill_outside` covers it. A box becomes the
+    upright hull of its mapped corners, cut at the picture; it is dropped where less than
+    `MIN_VISIBLE` of it or `MIN_AREA_PX` remain. `Boxes.ignored` areas become hulls too, cut at the
+    picture, and are dropped where nothing remains. Keypoints outside the picture become unlabelled.
+    Where the map mirrors, left and right keypoints change places.
     """
     masks = {name: _warp_mask(mask, matrix, size, IGNORE) for name, mask in sample.masks.items()}
     return dataclasses.replace(
@@ -50,13 +50,14 @@ def warp(sample: Sample, matrix: Matrix, size: tuple[int, int]) -> Sample:
         image=_warp_image(sample.image, matrix, size),
         masks=masks,
         boxes=None if sample.boxes is None else _warp_boxes(sample.boxes, matrix, size),
+        planes={name: _warp_plane(plane, matrix, size) for name, plane in sample.planes.items()},
     )
 
 
 def fill_outside(
     image: NDArray[np.uint8], source_size: tuple[int, int], matrix: Matrix, grey: int
 ) -> None:
-    """Make everything grey, in place, that a warped image shows beyond its source.
+    """Make everything grey, in place, that a warped image or plane shows beyond its source.
 
     It is what `warp` makes `IGNORE` in the masks of the same source. The edge of the picture stays
     as sharp as where a frame is resized and put on grey at run time.
@@ -97,6 +98,14 @@ def _warp_image(
     matrix = np.column_stack([matrix[:, :2], matrix[:, 2] - matrix[:, :2].sum(axis=1)])
     warped = cv2.warpAffine(framed, _between_centres(matrix), size, flags=cv2.INTER_LINEAR)
     return cast("NDArray[np.uint8]", warped)
+
+
+def _warp_plane(
+    plane: NDArray[np.uint8], matrix: Matrix, size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    warped = _warp_image(plane, matrix, size)
+    fill_outside(warped, (plane.shape[1], plane.shape[0]), matrix, 0)
+    return warped
 
 
 def _warp_boxes(boxes: Boxes, matrix: Matrix, size: tuple[int, int]) -> Boxes:

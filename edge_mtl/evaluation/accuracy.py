@@ -88,6 +88,7 @@ def evaluate(
     Raises:
         UsageError: the data set labels nothing that the spec has, or a task's name is taken (see
             `Meters`).
+        EdgeMtlError: a sample lacks a plane that the spec takes.
     """
     return measure(spec, engine, dataset, progress).accuracy
 
@@ -110,7 +111,7 @@ def measure(
     pipeline = Pipeline(_ranking_spec(spec), engine)
     for index in range(len(dataset)):
         sample = alignment(dataset[index])
-        scene = pipeline(sample.image)
+        scene = pipeline(sample.image, planes=sample.planes)
         meters.add(scene, sample)
         if each_frame:
             alone = Meters(spec)

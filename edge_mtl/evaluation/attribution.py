@@ -52,6 +52,7 @@ def attributions(
     image: NDArray[np.float32],
     placement: Placement,
     most: int,
+    planes: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> dict[str, list[Attribution]]:
     """Explain what a network says about one picture, task by task.
 
@@ -60,6 +61,8 @@ def attributions(
         image: (1, 3, H, W) float32, as the preprocessing writes it.
         placement: where the picture lies in it; answers about the padding are left out.
         most: at most so many answers a task, those with the most pixels or objects first.
+        planes: by name, (1, 1, H, W) float32, as `PlaneWriter` writes them; the answers hang on
+            them too, but the heat is that of the picture.
 
     Returns:
         By task that says anything, its answers: the classes that a mask holds and that are drawn
@@ -68,7 +71,8 @@ def attributions(
     """
     device = next(network.parameters()).device
     pixels = torch.from_numpy(image).to(device).requires_grad_()
-    raw = network(pixels)
+    beside = {name: torch.from_numpy(plane).to(device) for name, plane in (planes or {}).items()}
+    raw = network(pixels, beside) if beside else network(pixels)
     found = {}
     for task in spec.tasks:
         answers = sorted(_answers(task, spec, raw, placement), key=lambda each: -each[2])[:most]

@@ -196,8 +196,9 @@ def _chosen(
 
 
 def _joined(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
-    """All their classes, the ids of the first unchanged. An attribute has the values of the first
-    that knows it: those of another would say of samples without them that they do not hold."""
+    """All their classes, the ids and the planes of the first unchanged. An attribute has the
+    values of the first that knows it: those of another would say of samples without them that they
+    do not hold."""
     masks: dict[str, tuple[str, ...]] = {}
     boxes: tuple[str, ...] = ()
     attributes: dict[str, tuple[str, ...]] = {}
@@ -211,4 +212,4 @@ def _joined(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
                 )
         boxes = tuple(dict.fromkeys((*boxes, *(n for n in each.boxes if n != _UNUSED))))
         attributes = {**each.attributes, **attributes}
-    return Vocabulary(masks, boxes, attributes)
+    return Vocabulary(masks, boxes, attributes, vocabularies[0].planes)

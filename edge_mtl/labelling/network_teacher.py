@@ -32,10 +32,18 @@ class NetworkTeacher:
     mean: of the probabilities of masks by pixel, of the scores of boxes and of attributes.
 
     pipelines: a network of one spec at one or several sizes of its input.
+
+    Raises:
+        UsageError: the network takes planes.
     """
 
     def __init__(self, pipelines: Sequence[Pipeline], *, mirror: bool = True) -> None:
         spec = pipelines[0].spec
+        if spec.planes:
+            raise UsageError(
+                f"a teacher looks at pictures alone, found {spec.name!r}, which takes the plane "
+                f"{spec.planes[0].name!r} too; distil it in training, or label with another"
+            )
         self.name = f"{spec.name} ({pipelines[0].engine.name})"
         boxes = dict.fromkeys(name for task in spec.detections for name in task.classes)
         self.vocabulary = Vocabulary(
@@ -65,7 +73,8 @@ class NetworkTeacher:
         threads: to compute with, of a checkpoint all of torch's in this process; None for all.
 
         Raises:
-            UsageError: a bundle is asked to run at another scale than 1, or a scale is too small.
+            UsageError: a bundle is asked to run at another scale than 1, a scale is too small, or
+                the network takes planes.
             EdgeMtlError: the checkpoint or bundle is missing or damaged, or the engine refuses it.
         """
         if path.suffix == ".safetensors":

@@ -20,7 +20,8 @@ from edge_mtl.spec import ModelSpec
 class TorchEngine:
     """Runs `network` on its own device, one picture at a time, in float32.
 
-    network: in evaluation mode; its outputs are those of `spec`, by name.
+    network: in evaluation mode; called with a picture, and with planes by name where `spec` has
+        some; its outputs are those of `spec`, by name.
     """
 
     name = "torch"
@@ -29,8 +30,12 @@ class TorchEngine:
         self._network = network
         self._device = next(network.parameters()).device
         self.input_tensor = spec.input_tensor
+        self.plane_tensors = spec.plane_tensors
         self.output_tensors = spec.output_tensors
         self.image: NDArray[Any] = np.zeros(self.input_tensor.shape, np.float32)
+        self.planes: Mapping[str, NDArray[Any]] = {
+            tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self.plane_tensors
+        }
         self.outputs: Mapping[str, NDArray[Any]] = {
             tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self.output_tensors
         }
@@ -39,7 +44,10 @@ class TorchEngine:
     def infer(self) -> None:
         # Channels last, as in training: the layout that convolutions on a CPU are fastest in.
         image = torch.from_numpy(self.image).to(self._device, memory_format=torch.channels_last)
-        raw = self._network(image)
+        planes = {
+            name: torch.from_numpy(buffer).to(self._device) for name, buffer in self.planes.items()
+        }
+        raw = self._network(image, planes) if planes else self._network(image)
         for name, buffer in self.outputs.items():
             torch.from_numpy(buffer).copy_(raw[name])
 

@@ -40,11 +40,9 @@ def settle(network: Network) -> None:
     Raises:
         RuntimeError: the layers do not fit each other.
     """
-    parameter = next(network.parameters())
-    picture = parameter.new_zeros(1, 3, _LEAST_SIDE, _LEAST_SIDE)
     training = network.training
     with torch.no_grad():
-        features = network.eval().features(picture)
+        features = network.eval().features(*network.example(_LEAST_SIDE, _LEAST_SIDE))
         network.outputs(features)
     network.train(training)
     network.backbone.channels = tuple(each.shape[1] for each in features.backbone)

@@ -6,10 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge_mtl.runtime.pipeline import Pipeline
+from edge_mtl.runtime.sources import Frame
 from edge_mtl.timing import LatencyReport, StageTimes
 
 _WARM_UP_SHARE = 0.1
@@ -25,7 +23,7 @@ class BenchReport:
     steady: LatencyReport
 
 
-def measure(pipeline: Pipeline, frames: Sequence[NDArray[np.uint8]], seconds: float) -> BenchReport:
+def measure(pipeline: Pipeline, frames: Sequence[Frame], seconds: float) -> BenchReport:
     """Run the frames in turn for `seconds`; the first tenth, or 10 frames, are the warm-up.
 
     The stages are "preprocess", "engine", "head" and "total".
@@ -35,15 +33,14 @@ def measure(pipeline: Pipeline, frames: Sequence[NDArray[np.uint8]], seconds: fl
     return BenchReport(warm_up, steady)
 
 
-def _run(
-    pipeline: Pipeline, frames: Sequence[NDArray[np.uint8]], seconds: float, least: int
-) -> LatencyReport:
+def _run(pipeline: Pipeline, frames: Sequence[Frame], seconds: float, least: int) -> LatencyReport:
     times = StageTimes()
     done = 0
     start = now = time.perf_counter()
     while done < least or now - start < seconds:
         before = now
-        scene = pipeline(frames[done % len(frames)])
+        frame = frames[done % len(frames)]
+        scene = pipeline(frame.image, planes=frame.planes)
         now = time.perf_counter()
         times.record({**scene.stages_ms, "total": (now - before) * 1e3})
         done += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.ops import FusedHead, Preprocessor
 from edge_mtl.placement import Placement
+from edge_mtl.plane_writer import PlaneWriter
 from edge_mtl.reference import MaskSize
 from edge_mtl.runtime.engines import Engine, open_engine
 from edge_mtl.scene import Scene
@@ -41,6 +42,7 @@ class Pipeline:
         self.engine = engine
         self.mask_size = mask_size
         self._preprocess = Preprocessor(spec.input, engine.input_tensor)
+        self._write_planes = PlaneWriter(spec, engine.plane_tensors)
         self._head = FusedHead(spec, engine.output_tensors)
         self._placement = Placement.fit(spec.input.size, spec.input)
 
@@ -83,21 +85,29 @@ class Pipeline:
         return cls(bundle.spec, open_engine(engine, bundle, threads), mask_size=mask_size)
 
     def __call__(
-        self, frame: NDArray[np.uint8], *, frame_index: int = 0, captured_ns: int = 0
+        self,
+        frame: NDArray[np.uint8],
+        *,
+        planes: Mapping[str, NDArray[np.uint8]] | None = None,
+        frame_index: int = 0,
+        captured_ns: int = 0,
     ) -> Scene:
         """Look at one frame.
 
         Args:
             frame: (H, W, 3) uint8 BGR of any size; rows may lie apart, as in a crop.
+            planes: by name, (H, W) uint8 of the frame's size, for a model that takes some: all of
+                those; others are left.
             frame_index: the number that the scene carries.
             captured_ns: the time of capture that the scene carries (`time.monotonic_ns`).
 
         Raises:
-            EdgeMtlError: the frame is no such array.
+            EdgeMtlError: the frame is no such array, or a plane is missing or does not fit it.
         """
         start_ns = time.perf_counter_ns()
         placement = self._place(frame)
         self._preprocess(frame, placement, self.engine.image)
+        self._write_planes(planes or {}, placement, self.engine.planes)
         preprocessed_ns = time.perf_counter_ns()
         self.engine.infer()
         inferred_ns = time.perf_counter_ns()
@@ -129,7 +139,12 @@ class Pipeline:
         opened = open_source(source) if isinstance(source, str) else source
         try:
             while (frame := opened.read()) is not None:
-                yield self(frame.image, frame_index=frame.index, captured_ns=frame.captured_ns)
+                yield self(
+                    frame.image,
+                    planes=frame.planes,
+                    frame_index=frame.index,
+                    captured_ns=frame.captured_ns,
+                )
         finally:
             opened.close()
 

@@ -120,7 +120,12 @@ class Stream:
 
     def _process(self, frame: Frame, start: float) -> None:
         captured = time.perf_counter()
-        scene = self._pipeline(frame.image, frame_index=frame.index, captured_ns=frame.captured_ns)
+        scene = self._pipeline(
+            frame.image,
+            planes=frame.planes,
+            frame_index=frame.index,
+            captured_ns=frame.captured_ns,
+        )
         latency_ms = (time.monotonic_ns() - frame.captured_ns) / 1e6
         seen = time.perf_counter()
         self._frames += 1

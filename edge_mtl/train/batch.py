@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from edge_mtl.data.sample import IGNORE, Boxes, Sample
-from edge_mtl.spec import KEYPOINTS, ClassificationTask, ModelSpec
+from edge_mtl.spec import KEYPOINTS, ClassificationTask, ModelSpec, PlaneInput
 
 NO_CLASS = -100
 """The class id of a sample that does not say; PyTorch's cross-entropy ignores it too."""
@@ -57,6 +57,8 @@ class Batch:
     attributes: by classification task. One class: (N,) int64 class ids, `NO_CLASS` where the
         sample does not say. Several: (N, C) float32 of 0 and 1, NaN where it does not say.
     skipped: what could not be read and was left out on the way, a line a file.
+    planes: by name, (N, 1, H, W) float32, normalised; what a sample does not have is as where
+        nothing is known.
     """
 
     image: Tensor
@@ -65,6 +67,7 @@ class Batch:
     names: list[str]
     attributes: dict[str, Tensor] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    planes: dict[str, Tensor] = field(default_factory=dict)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """The same with every tensor changed."""
@@ -75,6 +78,7 @@ class Batch:
             self.names,
             {name: change(values) for name, values in self.attributes.items()},
             self.skipped,
+            {name: change(plane) for name, plane in self.planes.items()},
         )
 
     def to(self, device: torch.device) -> Batch:
@@ -111,7 +115,14 @@ def batch_from_samples(
         [sample.name for sample in samples],
         {task.name: _classes_said(task, samples) for task in spec.classifications},
         skipped,
+        {plane.name: _plane(plane, samples) for plane in spec.planes},
     )
+
+
+def _plane(plane: PlaneInput, samples: Sequence[Sample]) -> Tensor:
+    unknown = np.zeros(samples[0].image.shape[:2], np.uint8)
+    stacked = np.stack([sample.planes.get(plane.name, unknown) for sample in samples])
+    return torch.from_numpy(plane.normalization()[stacked[:, None]])
 
 
 def _box_targets(boxes: Boxes | None, spec: ModelSpec) -> BoxTargets | None:

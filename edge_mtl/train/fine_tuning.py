@@ -60,6 +60,8 @@ def load_start(network: Network, config: TrainConfig) -> None:
 
 def _take_what_fits(network: Network, path: Path) -> None:
     theirs, _ = load_tensors(path)
+    if network.fusion is not None:
+        theirs = network.fusion.fitted(theirs)
     ours = network.state_dict()
     fitting = [
         name for name, value in ours.items() if name in theirs and theirs[name].shape == value.shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -114,17 +114,17 @@ class Step:
 
     def _losses_of(self, batch: Batch) -> dict[str, Tensor]:
         learner = self._learner
-        image = batch.image.contiguous(memory_format=torch.channels_last)
+        batch = replace(batch, image=batch.image.contiguous(memory_format=torch.channels_last))
         auxiliary = None
         soft: Mapping[str, Tensor] = {}
         with self._precision.autocast():
             with learner.quantization or nullcontext():
-                features = learner.network.features(image)
+                features = learner.network.features(batch.image, batch.planes)
                 raw = learner.network.outputs(features)
             if learner.auxiliary:
                 auxiliary = _float(learner.auxiliary(features.backbone))
             if self._distillation:
-                soft = self._distillation(image, raw, batch)
+                soft = self._distillation(raw, batch)
         losses = self._losses(_float(raw), batch, auxiliary)
         return {name: loss + soft[name] if name in soft else loss for name, loss in losses.items()}
 

@@ -59,8 +59,9 @@ class TrainingData:
         batches together are those of a single process.
 
     Raises:
-        UsageError: a data set is unknown or labels nothing that the model has, its weight gives it
-            no sample, or there are fewer samples in a batch than processes.
+        UsageError: a data set is unknown or labels nothing that the model has, none has a plane
+            that the model takes, a weight gives a data set no sample, or there are fewer samples
+            in a batch than processes.
         EdgeMtlError: a data set cannot be opened.
     """
 
@@ -68,12 +69,20 @@ class TrainingData:
         self._config = config
         self._part = part
         self._sources: list[tuple[Skipping, Alignment]] = []
+        planes: set[str] = set()
         for source in config.data.train:
             dataset = open_source(source)
             alignment = Alignment(
                 dataset.vocabulary, config.model, unlabelled_ok=config.distillation is not None
             )
             self._sources.append((Skipping(dataset), alignment))
+            planes.update(dataset.vocabulary.planes)
+        for plane in config.model.planes:
+            if plane.name not in planes:
+                raise UsageError(
+                    f"the model takes the plane {plane.name!r}, which no data set has; they have "
+                    f"{', '.join(sorted(planes)) or 'none'}: add one with it, or leave it out"
+                )
         self._draws = _draws(config, [len(dataset) for dataset, _ in self._sources])
         total = sum(self._draws)
         self._batch = min(config.batch, total)

@@ -100,7 +100,7 @@ def test_a_narrow_network_is_exported_to_8_bits_like_any_other(
     kinds = {node.op_type for node in model.graph.node}
     assert kinds == {"Conv", "Add", "Resize", "QuantizeLinear", "DequantizeLinear"}
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    image, _ = edge_tensors(model, spec)
+    image, *_ = edge_tensors(model, spec)
     pixels = (picture(0).numpy() / image.scale + image.zero_point).round().astype("uint8")
     found = session.run(None, {"image": pixels})
     assert [each.shape for each in found] == [tensor.shape for tensor in spec.output_tensors]

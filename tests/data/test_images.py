@@ -46,8 +46,8 @@ def test_what_is_no_image_is_named_and_nothing_is_printed(tmp_path, capfd, conte
     ("mask", "message"),
     [
         (np.zeros((30, 40), np.uint8), "image's size 64x48, found 40x30"),
-        (np.zeros((48, 64, 3), np.uint8), "one 8-bit channel .* found 3 of uint8"),
-        (np.zeros((48, 64), np.uint16), "one 8-bit channel .* found 1 of uint16"),
+        (np.zeros((48, 64, 3), np.uint8), "one 8-bit channel, found 3 of uint8"),
+        (np.zeros((48, 64), np.uint16), "one 8-bit channel, found 1 of uint16"),
         (np.full((48, 64), 7, np.uint8), "class ids 0 to 2, 255, found 7 in 3072 pixels"),
     ],
 )

@@ -65,6 +65,8 @@ class Oracle:
     def __init__(self, spec: ModelSpec, wrong: bool = False, score: float = 4.0) -> None:
         self.input_tensor, self.output_tensors = spec.input_tensor, spec.output_tensors
         self.image: NDArray[Any] = np.zeros(self.input_tensor.shape, np.float32)
+        self.planes: dict[str, NDArray[Any]] = {}
+        self.plane_tensors = spec.plane_tensors
         self.outputs: dict[str, NDArray[Any]] = {
             each.name: np.zeros(each.shape, np.float32) for each in self.output_tensors
         }

@@ -19,7 +19,7 @@ def test_stripped_edges_are_8_bit_and_mean_the_same(
     whole, stripped = quantized("cpu"), quantized("cpu")
     strip_edges(stripped)
     onnx.checker.check_model(stripped, full_check=True)
-    image, outputs = edge_tensors(stripped, network.spec)
+    image, _, outputs = edge_tensors(stripped, network.spec)
     assert [tensor.name for tensor in outputs] == [t.name for t in network.spec.output_tensors]
     assert {tensor.dtype for tensor in (image, *outputs)} == {"uint8"}
     assert all(tensor.scale > 0 for tensor in (image, *outputs))
@@ -44,9 +44,10 @@ def test_edges_that_are_not_quantised_stay_float(
     before = graph.SerializeToString()
     strip_edges(graph)
     assert graph.SerializeToString() == before
-    image, outputs = edge_tensors(graph, network.spec)
-    assert (image, outputs) == (network.spec.input_tensor, network.spec.output_tensors)
-    assert edge_tensors(quantized("tensorrt"), network.spec) == (image, outputs)
+    image, planes, outputs = edge_tensors(graph, network.spec)
+    assert (image, planes) == (network.spec.input_tensor, ())
+    assert outputs == network.spec.output_tensors
+    assert edge_tensors(quantized("tensorrt"), network.spec) == (image, planes, outputs)
 
 
 def test_an_output_that_the_network_reads_itself_stays_float() -> None:
@@ -81,7 +82,7 @@ def test_an_output_that_the_network_reads_itself_stays_float() -> None:
     )
     strip_edges(model)
     onnx.checker.check_model(model, full_check=True)
-    found, (a, b) = edge_tensors(model, spec)
+    found, _, (a, b) = edge_tensors(model, spec)
     assert found == spec.input_tensor
     assert (a.dtype, b.dtype) == ("float32", "uint8")
     assert (b.scale, b.zero_point) == (0.5, 128)

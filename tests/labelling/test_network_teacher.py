@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -18,6 +19,7 @@ from edge_mtl.spec import (
     DetectionTask,
     InputSpec,
     ModelSpec,
+    PlaneInput,
     PoseTask,
     SegmentationTask,
 )
@@ -46,6 +48,8 @@ class Reader:
         self.input_tensor = spec.input_tensor
         self.output_tensors = spec.output_tensors
         self.image: np.ndarray = np.zeros(self.input_tensor.shape, np.float32)
+        self.planes: dict[str, np.ndarray] = {}
+        self.plane_tensors = spec.plane_tensors
         self.outputs: Mapping[str, np.ndarray] = {
             tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self.output_tensors
         }
@@ -69,6 +73,14 @@ class Reader:
 @pytest.fixture
 def teacher() -> NetworkTeacher:
     return NetworkTeacher([Pipeline(SPEC, Reader(SPEC))])
+
+
+def test_a_network_that_takes_planes_is_no_teacher() -> None:
+    spec = msgspec.structs.replace(SPEC, planes=(PlaneInput(name="depth"),))
+    reader = Reader(spec)
+    reader.planes = {"depth": np.zeros(spec.plane_tensors[0].shape, np.float32)}
+    with pytest.raises(UsageError, match=r"looks at pictures alone, .* the plane 'depth' too"):
+        NetworkTeacher([Pipeline(spec, reader)])
 
 
 @pytest.fixture

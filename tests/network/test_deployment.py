@@ -112,7 +112,7 @@ def test_it_is_exported_and_quantised(case: str, tmp_path: Path) -> None:
         assert error < 0.25, f"{tensor.name}: {error}"
 
     strip_edges(quantized)
-    _, edges = edge_tensors(quantized, spec)
+    _, _, edges = edge_tensors(quantized, spec)
     assert {edge.dtype for edge in edges} == {"uint8"}
     onnxruntime.InferenceSession(quantized.SerializeToString(), options)
     kinds = Counter(node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node)

@@ -8,12 +8,13 @@ import pytest
 from edge_mtl.bundle import Bundle
 from edge_mtl.runtime.benchmark import measure
 from edge_mtl.runtime.pipeline import Pipeline
+from edge_mtl.runtime.sources import Frame
 
 pytest.importorskip("onnxruntime", reason="the extra cpu is not installed")
 
 
 def test_the_warm_up_is_told_apart(tiny_bundle: Bundle) -> None:
-    frames = [np.full((48, 90, 3), value, np.uint8) for value in (0, 200)]
+    frames = [Frame(np.full((48, 90, 3), value, np.uint8), 0, 0) for value in (0, 200)]
     with Pipeline.from_bundle(tiny_bundle, "onnxruntime", 1) as pipe:
         start = time.perf_counter()
         report = measure(pipe, frames, seconds=0.3)
@@ -31,5 +32,5 @@ def test_the_warm_up_is_told_apart(tiny_bundle: Bundle) -> None:
 
 def test_short_measurements_still_have_frames(tiny_bundle: Bundle) -> None:
     with Pipeline.from_bundle(tiny_bundle, "onnxruntime", 1) as pipe:
-        report = measure(pipe, [np.zeros((48, 90, 3), np.uint8)], seconds=0.0)
+        report = measure(pipe, [Frame(np.zeros((48, 90, 3), np.uint8), 0, 0)], seconds=0.0)
     assert (report.warm_up.frames, report.steady.frames) == (10, 5)

@@ -71,6 +71,8 @@ class FixedEngine:
         rng = np.random.default_rng(0)
         self.input_tensor, self.output_tensors = spec.input_tensor, spec.output_tensors
         self.image = np.zeros(self.input_tensor.shape, np.float32)
+        self.planes: dict[str, NDArray[Any]] = {}
+        self.plane_tensors = spec.plane_tensors
         self.outputs = {
             tensor.name: rng.normal(size=tensor.shape).astype(np.float32)
             for tensor in self.output_tensors

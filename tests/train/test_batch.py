@@ -12,6 +12,7 @@ from edge_mtl.spec import (
     DetectionTask,
     InputSpec,
     ModelSpec,
+    PlaneInput,
     PoseTask,
 )
 from edge_mtl.train.batch import NO_CLASS, batch_from_samples
@@ -23,6 +24,20 @@ PRESENT = ClassificationTask(name="present", classes=("car", "sign", "tram"), mu
 
 def spec_with(spec: ModelSpec, *tasks: DetectionTask | PoseTask | ClassificationTask) -> ModelSpec:
     return msgspec.structs.replace(spec, tasks=tasks)
+
+
+def test_planes_are_normalised_and_unknown_where_a_sample_has_none(spec: ModelSpec) -> None:
+    depth = PlaneInput(name="depth", mean=0.2, std=0.4)
+    plane = np.full((4, 6), 153, np.uint8)
+    samples = [Sample(BLACK, "a", planes={"depth": plane, "thermal": plane}), Sample(BLACK, "b")]
+    batch = batch_from_samples(samples, msgspec.structs.replace(spec, planes=(depth,)))
+    assert list(batch.planes) == ["depth"]
+    assert batch.planes["depth"].shape == (2, 1, 4, 6)
+    assert batch.planes["depth"].dtype == torch.float32
+    assert batch.planes["depth"][:, 0, 0, 0].tolist() == pytest.approx([1.0, -0.5])
+    moved = batch.map(lambda tensor: tensor + 1)
+    assert torch.equal(moved.planes["depth"], batch.planes["depth"] + 1)
+    assert batch_from_samples(samples, spec).planes == {}
 
 
 def test_samples_become_tensors(spec: ModelSpec) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.network.checkpoint import CheckpointError, save_checkpoint
 from edge_mtl.network.network import Network
-from edge_mtl.spec import SegmentationTask
+from edge_mtl.spec import ModelSpec, PlaneInput, SegmentationTask
 from edge_mtl.train.config import TrainConfig
 from edge_mtl.train.fine_tuning import load_start, make_network, set_modes
 
@@ -42,6 +42,26 @@ def test_frozen_norms_keep_statistics_but_learn(make_config: Callable[..., Train
         if isinstance(module, nn.BatchNorm2d):
             assert module.training != name.startswith("backbone."), name
             assert module.weight.requires_grad
+
+
+def test_a_network_with_an_early_plane_starts_from_one_for_pictures_alone(
+    make_config: Callable[..., TrainConfig], spec: ModelSpec, tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    without = Network(spec).eval()
+    save_checkpoint(tmp_path / "rgb.safetensors", spec, without.state_dict())
+    with_depth = msgspec.structs.replace(
+        spec, planes=(PlaneInput(name="depth", fusion="early"), PlaneInput(name="thermal"))
+    )
+    config = make_config(model=with_depth, init=str(tmp_path / "rgb.safetensors"))
+    network = make_network(config)
+    load_start(network, config)
+    image = torch.randn(1, 3, 64, 64)
+    planes = {name: torch.randn(1, 1, 64, 64) for name in ("depth", "thermal")}
+    with torch.no_grad():
+        expected = without(image)
+        for name, output in network.eval()(image, planes).items():
+            torch.testing.assert_close(output, expected[name])
 
 
 def test_imagenet_weights_that_do_not_exist_are_an_error(

@@ -12,6 +12,7 @@ import torch
 
 from edge_mtl.data.augment import Augmentation
 from edge_mtl.errors import UsageError
+from edge_mtl.spec import PlaneInput
 from edge_mtl.train.batch import Batch
 from edge_mtl.train.config import DataSource, TrainConfig
 from edge_mtl.train.training_data import TrainingData
@@ -44,6 +45,14 @@ def mixed(config: TrainConfig, camvid: Path, *draws: int | None, workers: int = 
 def weighted(config: TrainConfig, camvid: Path, samples: int, *weights: float) -> TrainConfig:
     sources = [DataSource(data=f"camvid:{camvid}", weight=each) for each in weights]
     return with_data(config, *sources, epoch_samples=samples)
+
+
+def test_a_plane_that_no_data_set_has_is_refused(make_config: Callable[..., TrainConfig]) -> None:
+    config = make_config()
+    planes = (PlaneInput(name="depth"),)
+    model = msgspec.structs.replace(config.model, planes=planes)
+    with pytest.raises(UsageError, match=r"takes the plane 'depth', which no data set has.* none"):
+        TrainingData(msgspec.structs.replace(config, model=model))
 
 
 def test_an_epoch_shuffles_and_holds_every_sample_once(

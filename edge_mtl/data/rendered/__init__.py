@@ -19,7 +19,7 @@ What is modelled, and where:
   cars, vans and buses, cyclists, and pedestrians whose 17 keypoints follow a walking gait.
 - `sky`, `lens`: clouds and skyline; headlights, street lamps, glows, haze by depth, wet roads,
   rain, noise, blur, vignetting, JPEG.
-- `canvas`, `labels`, `world`, `scenes`: painting, labels, a clip, the data set.
+- `canvas`, `labels`, `depth`, `world`, `scenes`: painting, labels, depth, a clip, the data set.
 
 Limits: the ground is flat; nobody changes lanes, brakes for others or turns off; a cyclist's
 rider has no keypoints; trees are flat sprites; what lies behind the first row of houses is a

@@ -16,6 +16,7 @@ VOCABULARY = Vocabulary(
     },
     boxes=tuple(BOX_CLASSES),
     attributes={"time": TIMES, "weather": WEATHERS},
+    planes=("depth",),
 )
 
 MIN_VISIBLE = 0.3

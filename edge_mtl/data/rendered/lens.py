@@ -5,19 +5,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mtl.data.rendered.camera import Camera
-from edge_mtl.data.rendered.canvas import (
-    FIRST_THING,
-    Canvas,
-    Code,
-    Pixels,
-    depth_code,
-)
+from edge_mtl.data.rendered.canvas import Canvas, Code, Pixels
+from edge_mtl.data.rendered.depth import BEYOND
 from edge_mtl.data.rendered.look import Look
 
 STREAKS = 4
 """Different pictures of falling rain."""
-FARTHEST, OWN_LIGHT = 254, 255
-"""Depth codes: of the farthest surfaces, and of the sky and lit windows."""
+OWN_LIGHT = BEYOND
+"""The depth code of what neither light nor air changes: of the sky and of lit windows."""
 
 
 class Lens:
@@ -63,18 +58,20 @@ class Lens:
         self,
         canvas: Canvas,
         codes: Pixels,
+        depth: Pixels,
         first_row: int,
-        ground_depth: NDArray[np.float32],
         pools: Pixels | None,
         frame: int,
     ) -> Pixels:
         """The picture (H, W, 3) of what was painted.
 
-        codes: the canvas's fourth channel. first_row, ground_depth: as `Ground.paint` gives.
+        codes: the canvas's fourth channel. depth: as `depth_codes` gives. first_row: of the ground.
         pools: light of street lamps on the ground's rows, where they are on.
         """
         image = cv2.cvtColor(canvas.pixels, cv2.COLOR_BGRA2BGR)
-        depth = self._depth(canvas, codes, first_row, ground_depth)
+        if self.look.lamps:
+            depth = depth.copy()
+            depth[codes == Code.LIT_WINDOW] = OWN_LIGHT
         gain = cv2.merge([cv2.LUT(depth, table) for table in self._gain])
         if pools is not None:
             self._add_lamplight(gain, codes, first_row, pools)
@@ -84,30 +81,6 @@ class Lens:
             self._reflect(canvas.camera, image, codes, first_row)
         self._glow(canvas, image, codes)
         return self._expose(image, frame)
-
-    def _depth(
-        self, canvas: Canvas, codes: Pixels, first_row: int, ground_depth: NDArray[np.float32]
-    ) -> Pixels:
-        """Depth codes (H, W) of all pixels, `OWN_LIGHT` where neither light nor air matters."""
-        table = np.zeros(256, np.uint8)
-        table[: Code.ROAD] = OWN_LIGHT
-        steps = np.arange(Code.TREE, FIRST_THING)
-        table[steps] = steps % 8 * 32 + 16
-        for thing in canvas.things:
-            table[thing.code] = min(FARTHEST, depth_code(thing.depth))
-        depth: Pixels = cv2.LUT(codes, table)
-        rows = (32.0 * np.log2(np.maximum(ground_depth, 1.0))).clip(0, FARTHEST).astype(np.uint8)
-        below = depth[first_row:]
-        on_ground = cv2.inRange(codes[first_row:], int(Code.ROAD), int(Code.VERGE))
-        cv2.copyTo(np.repeat(rows[:, None], depth.shape[1], axis=1), on_ground, below)
-        columns = (-32.0 * np.log2(np.maximum(canvas.nearness, 0.004))).clip(0, FARTHEST)
-        on_facade = cv2.inRange(codes, int(Code.FACADE), int(Code.HEDGE))
-        cv2.copyTo(
-            np.repeat(columns.astype(np.uint8)[None], depth.shape[0], axis=0), on_facade, depth
-        )
-        if self.look.lamps:
-            depth[codes == Code.LIT_WINDOW] = OWN_LIGHT
-        return depth
 
     def _add_lamplight(self, gain: Pixels, codes: Pixels, first_row: int, pools: Pixels) -> None:
         on_ground = cv2.inRange(codes[first_row:], int(Code.ROAD), int(Code.VERGE))

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from edge_mtl.data.rendered.canvas import Pixels
+from edge_mtl.data.rendered.depth import plane_of
 from edge_mtl.data.rendered.labels import VOCABULARY, boxes_of, masks_of
 from edge_mtl.data.rendered.world import World
 from edge_mtl.data.sample import Sample
@@ -20,6 +21,8 @@ class RenderedScenes:
     Frame `index` is a pure function of (seed, index, size, clip_frames, fps): in whatever order
     frames are asked for, they come out the same to the byte. Frames of one clip share a world
     that is kept while it is in use: reading clip by clip is much faster than reading at random.
+
+    The plane "depth" is as `rendered.depth.plane_of` describes.
 
     size: width and height in pixels.
     """
@@ -50,16 +53,22 @@ class RenderedScenes:
 
     def image(self, index: int) -> Pixels:
         """The picture alone: (H, W, 3) uint8 BGR."""
+        return self.images(index)[0]
+
+    def images(self, index: int) -> tuple[Pixels, dict[str, Pixels]]:
+        """The picture and its planes, without labels."""
         world, t = self._at(index)
-        return world.paint(t, index)[0]
+        image, _, _, depth = world.paint(t, index)
+        return image, {"depth": plane_of(depth)}
 
     def __getitem__(self, index: int) -> Sample:
         world, t = self._at(index)
-        image, canvas, codes = world.paint(t, index)
+        image, canvas, codes, depth = world.paint(t, index)
         return Sample(
             image=image,
             name=f"rendered:{self.seed}/{index}",
             masks=masks_of(canvas, codes),
             boxes=boxes_of(canvas, codes),
             attributes={"time": world.look.time, "weather": world.look.weather},
+            planes={"depth": plane_of(depth)},
         )

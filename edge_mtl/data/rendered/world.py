@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edge_mtl.data.rendered.camera import Camera, Road
 from edge_mtl.data.rendered.canvas import Canvas, Pixels, fixed_point
+from edge_mtl.data.rendered.depth import depth_codes
 from edge_mtl.data.rendered.frontage import Frontage
 from edge_mtl.data.rendered.ground import Ground, Shade
 from edge_mtl.data.rendered.lens import Lens
@@ -97,12 +98,13 @@ class World:
             height_px=self.size[1],
         )
 
-    def paint(self, t: float, frame: int) -> tuple[Pixels, Canvas, Pixels]:
-        """The picture (H, W, 3), what was painted, and its codes (H, W), at a time in seconds."""
+    def paint(self, t: float, frame: int) -> tuple[Pixels, Canvas, Pixels, Pixels]:
+        """The picture (H, W, 3), what was painted, its codes and its depth codes (H, W), at a time
+        in seconds."""
         camera = self.camera(t)
         canvas = Canvas(camera, self.look.sun, self.look.sunlight)
         self._sky.paint(canvas)
-        first, s, d, depth = self._ground.paint(canvas, self.road)
+        first, s, d, ground_depth = self._ground.paint(canvas, self.road)
         limit = min(VIEW_M, 3.5 * self.look.haze_m)
         users = self._traffic.seen(camera, self.road, t, limit)
         self._shadows(canvas, users, first)
@@ -122,8 +124,9 @@ class World:
         pools = None
         if self.look.lamps and self.look.time != "day":
             pools = self._ground.lamplight(s, d)
-        image = self._lens.develop(canvas, codes, first, depth, pools, frame)
-        return image, canvas, codes
+        depth = depth_codes(canvas, codes, first, ground_depth)
+        image = self._lens.develop(canvas, codes, depth, first, pools, frame)
+        return image, canvas, codes, depth
 
     def _shadows(self, canvas: Canvas, users: list[User], first: int) -> None:
         """Darken the ground under and beside road users."""

@@ -134,7 +134,8 @@ class Report:
         height, width = frame.sample.image.shape[:2]
         placement = Placement.fit((width, height), self._spec.input)
         # The pipeline has left the picture in the engine's input.
-        found = attributions(network, self._spec, self._engine.image, placement, _ANSWERS)
+        picture, planes = self._engine.image, self._engine.planes
+        found = attributions(network, self._spec, picture, placement, _ANSWERS, planes)
         for name, answers in found.items():
             heading = f"{name}: the pixels that each answer hangs on (gradient of the input)"
             subject = f"{self._subject}; here {_short(frame.sample.name)}"
@@ -200,7 +201,8 @@ class Report:
 
     def _frame(self, index: int, caption: str) -> Frame:
         sample = self._align(self._dataset[index])
-        return Frame(f"{caption} {_short(sample.name)}", sample, self._pipeline(sample.image))
+        scene = self._pipeline(sample.image, planes=sample.planes)
+        return Frame(f"{caption} {_short(sample.name)}", sample, scene)
 
     def _path(self, task: str, kind: str) -> Path:
         return self._folder / f"{task}_{kind}.png"

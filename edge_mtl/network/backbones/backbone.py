@@ -36,7 +36,10 @@ class Backbone(nn.Module):
         self._feature_stages = feature_stages
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        x = self.stem(image)
+        return self.after_stem(self.stem(image))
+
+    def after_stem(self, x: Tensor) -> list[Tensor]:
+        """The features from what the stem gives."""
         features = [x] if STEM in self._feature_stages else []
         for i, stage in enumerate(self.stages):
             x = stage(x)

@@ -45,8 +45,8 @@ class TimmModel(Backbone):
         super().__init__(nn.Identity(), [nn.Sequential(model)], (0,), channels)
         self._name = name
 
-    def forward(self, image: Tensor) -> list[Tensor]:
-        features: list[Tensor] = self.stages[0](image)
+    def after_stem(self, x: Tensor) -> list[Tensor]:
+        features: list[Tensor] = self.stages[0](x)
         return features
 
     def load_imagenet(self) -> bool:

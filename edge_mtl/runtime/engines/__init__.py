@@ -27,18 +27,22 @@ class Engine(Protocol):
 
     name: such as "onnxruntime".
     image: the input buffer, (1, 3, H, W); the pipeline writes the next picture into it.
+    planes: by name, the input buffers beside it, (1, 1, H, W); empty where there are none.
     outputs: by name, the raw output buffers; they hold the last result until the next `infer`.
-    input_tensor, output_tensors: shape, dtype, scale and zero point of these buffers.
+    input_tensor, plane_tensors, output_tensors: shape, dtype, scale and zero point of these
+        buffers.
     """
 
     name: str
     image: NDArray[Any]
     input_tensor: TensorSpec
+    planes: Mapping[str, NDArray[Any]]
+    plane_tensors: tuple[TensorSpec, ...]
     outputs: Mapping[str, NDArray[Any]]
     output_tensors: tuple[TensorSpec, ...]
 
     def infer(self) -> None:
-        """Run the network from `image` to `outputs`. Releases the interpreter lock."""
+        """Run the network from `image` and `planes` to `outputs`. Releases the interpreter lock."""
 
     def close(self) -> None:
         """Release the network; the buffers are not to be used any more. Twice does no harm."""
@@ -189,10 +193,19 @@ def refusal(name: str, bundle: Bundle, error: Exception) -> EdgeMtlError:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class EdgeBuffers:
+    """The buffers of an `Engine`."""
+
+    image: NDArray[Any]
+    planes: dict[str, NDArray[Any]]
+    outputs: dict[str, NDArray[Any]]
+
+
 def edge_buffers(
     name: str, bundle: Bundle, network: Mapping[str, tuple[tuple[int | None, ...], str]]
-) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-    """Allocate the input and output buffers that the manifest describes.
+) -> EdgeBuffers:
+    """Allocate the input and output buffers that the manifest describes, all zero.
 
     Args:
         name: the engine's, for messages.
@@ -200,16 +213,13 @@ def edge_buffers(
         network: by name, the shape (None where it is free) and dtype of the tensors that the
             network itself declares.
 
-    Returns:
-        The input buffer and, by name, the output buffers. Both are zero.
-
     Raises:
         EdgeMtlError: the network has no such tensor, or one of another shape or dtype: an engine
             would read or write past the buffer.
     """
     manifest = bundle.manifest
     buffers = {}
-    for tensor in (manifest.input, *manifest.outputs):
+    for tensor in (manifest.input, *manifest.planes, *manifest.outputs):
         if tensor.name not in network:
             raise EdgeMtlError(
                 f"{bundle.path}: {name} finds no tensor {tensor.name!r} in the network, which has "
@@ -228,4 +238,6 @@ def edge_buffers(
                 "export it again"
             )
         buffers[tensor.name] = np.zeros(tensor.shape, tensor.dtype)
-    return buffers.pop(manifest.input.name), buffers
+    image = buffers.pop(manifest.input.name)
+    planes = {tensor.name: buffers.pop(tensor.name) for tensor in manifest.planes}
+    return EdgeBuffers(image, planes, buffers)

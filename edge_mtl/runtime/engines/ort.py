@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -56,32 +55,29 @@ class OnnxRuntimeEngine:
             )
             for edge in edges
         }
-        self.image: NDArray[Any]
-        self.outputs: Mapping[str, NDArray[Any]]
-        self.image, self.outputs = edge_buffers(self.name, bundle, network)
+        buffers = edge_buffers(self.name, bundle, network)
+        self.image: NDArray[Any] = buffers.image
+        self.planes: Mapping[str, NDArray[Any]] = buffers.planes
+        self.outputs: Mapping[str, NDArray[Any]] = buffers.outputs
         self.input_tensor = bundle.manifest.input
+        self.plane_tensors = bundle.manifest.planes
         self.output_tensors = bundle.manifest.outputs
-        if len(self._session.get_inputs()) != 1:
+        inputs = {self.input_tensor.name: self.image, **self.planes}
+        if len(self._session.get_inputs()) != len(inputs):
             raise EdgeMtlError(
-                f"{bundle.path}: expected a network with one input, found "
+                f"{bundle.path}: expected a network with the inputs {', '.join(inputs)}, found "
                 f"{', '.join(edge.name for edge in self._session.get_inputs())}; export it again"
             )
         self._binding: Any = self._session.io_binding()
-        self._binding.bind_input(
-            self.input_tensor.name,
-            "cpu",
-            0,
-            np.dtype(self.input_tensor.dtype),
-            self.image.shape,
-            self.image.ctypes.data,
-        )
+        for name, buffer in inputs.items():
+            self._binding.bind_input(name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data)
         for name, buffer in self.outputs.items():
             self._binding.bind_output(
                 name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data
             )
 
     def infer(self) -> None:
-        """Run the network from `image` to `outputs`. Releases the interpreter lock."""
+        """Run the network from `image` and `planes` to `outputs`. Releases the interpreter lock."""
         self._session.run_with_iobinding(self._binding)
 
     def close(self) -> None:

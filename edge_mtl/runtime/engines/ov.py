@@ -52,17 +52,20 @@ class OpenVinoEngine:
             for edge in [*compiled.inputs, *compiled.outputs]
             for name in edge.names
         }
-        self.image: NDArray[Any]
-        self.outputs: Mapping[str, NDArray[Any]]
-        self.image, self.outputs = edge_buffers(self.name, bundle, network)
+        buffers = edge_buffers(self.name, bundle, network)
+        self.image: NDArray[Any] = buffers.image
+        self.planes: Mapping[str, NDArray[Any]] = buffers.planes
+        self.outputs: Mapping[str, NDArray[Any]] = buffers.outputs
         self.input_tensor = bundle.manifest.input
+        self.plane_tensors = bundle.manifest.planes
         self.output_tensors = bundle.manifest.outputs
         self._request: Any = compiled.create_infer_request()
-        for name, buffer in {self.input_tensor.name: self.image, **self.outputs}.items():
+        edges = {self.input_tensor.name: self.image, **self.planes, **self.outputs}
+        for name, buffer in edges.items():
             self._request.set_tensor(name, openvino.Tensor(buffer, shared_memory=True))
 
     def infer(self) -> None:
-        """Run the network from `image` to `outputs`. Releases the interpreter lock."""
+        """Run the network from `image` and `planes` to `outputs`. Releases the interpreter lock."""
         self._request.start_async()
         self._request.wait()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -22,11 +22,13 @@ class Frame:
     image: (H, W, 3) uint8 BGR; whoever reads the frame owns it.
     index: its number in the source, from 0; frames that were dropped or skipped are counted.
     captured_ns: when it was there (`time.monotonic_ns`).
+    planes: by name, further images (H, W) uint8 that the source has of it.
     """
 
     image: NDArray[np.uint8]
     index: int
     captured_ns: int
+    planes: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 class Source(Protocol):

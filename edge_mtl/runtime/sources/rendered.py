@@ -69,7 +69,8 @@ class RenderedSource:
             return None
         index = self._index
         self._index += 1
-        return Frame(self._scenes.image(index), index, time.monotonic_ns())
+        image, planes = self._scenes.images(index)
+        return Frame(image, index, time.monotonic_ns(), planes)
 
     def close(self) -> None:
         """Nothing is held open."""

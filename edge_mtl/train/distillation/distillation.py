@@ -15,7 +15,14 @@ from edge_mtl.data.sample import IGNORE
 from edge_mtl.errors import UsageError
 from edge_mtl.network.checkpoint import load_checkpoint
 from edge_mtl.network.network import Network
-from edge_mtl.spec import ClassificationTask, DetectionTask, InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import (
+    ClassificationTask,
+    DetectionTask,
+    InputSpec,
+    ModelSpec,
+    PlaneInput,
+    SegmentationTask,
+)
 from edge_mtl.train.batch import NO_CLASS, Batch
 from edge_mtl.train.distillation.config import DistillationConfig
 from edge_mtl.train.distillation.soft_losses import cells_loss, divergence_loss, presence_loss
@@ -44,7 +51,8 @@ class Distillation:
     the student's logits. Poses are not distilled.
 
     Raises:
-        UsageError: there is no such checkpoint, or it knows nothing of what the student learns.
+        UsageError: there is no such checkpoint, it knows nothing of what the student learns, or it
+            takes planes that the student does not.
         CheckpointError: the checkpoint is damaged.
     """
 
@@ -57,6 +65,7 @@ class Distillation:
         self._teacher = cast("Network", module).eval()
         self._config = config
         theirs = network.spec
+        self._planes = _shared_planes(spec, theirs)
         self._scale, self._shift = _renormalisation(spec.input, theirs.input, device)
         pad = spec.input.normalization()[:, spec.input.pad]
         self._pad = torch.from_numpy(pad).to(device)[:, None, None]
@@ -79,16 +88,20 @@ class Distillation:
                 f"found {names}; choose another teacher, or name the tasks and classes as it does"
             )
 
-    def __call__(self, image: Tensor, raw: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    def __call__(self, raw: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """By task of the student that the teacher speaks of, a scalar, `config.weight` in it.
 
-        image: (N, 3, H, W), normalised for the student. raw: what the student says of it.
+        raw: what the student says of the batch, which is normalised for the student.
         """
+        planes = {
+            theirs.name: (batch.planes[own.name] * own.std + own.mean - theirs.mean) / theirs.std
+            for own, theirs in self._planes
+        }
         with torch.no_grad():
-            soft = self._teacher(image * self._scale + self._shift)
+            soft = self._teacher(batch.image * self._scale + self._shift, planes)
         losses = {}
         for mask in self._segmentations:
-            losses[mask.task.name] = self._segmentation(mask, image, raw, soft, batch)
+            losses[mask.task.name] = self._segmentation(mask, raw, soft, batch)
         for boxes in self._detections:
             losses[boxes.task.name] = self._detection(boxes, raw, soft, batch)
         for group in self._classifications:
@@ -98,7 +111,6 @@ class Distillation:
     def _segmentation(
         self,
         shared: Shared[SegmentationTask],
-        image: Tensor,
         raw: Mapping[str, Tensor],
         soft: Mapping[str, Tensor],
         batch: Batch,
@@ -110,7 +122,7 @@ class Distillation:
             teacher = F.interpolate(
                 teacher, student.shape[-2:], mode="bilinear", align_corners=False
             )
-        counted = self._sure(teacher, shared.other_ids) & ~self._padding(image, task.stride)
+        counted = self._sure(teacher, shared.other_ids) & ~self._padding(batch.image, task.stride)
         if self._config.unlabelled_only:
             labelled = (batch.masks[task.name] != IGNORE).flatten(1).any(1)
             counted &= ~labelled[:, None, None]
@@ -189,6 +201,18 @@ def _shared(student: Sequence[T], teacher: Sequence[T], least: int) -> list[Shar
             if len(names) >= least:
                 found.append(Shared(task, other, ids, other_ids))
     return found
+
+
+def _shared_planes(student: ModelSpec, teacher: ModelSpec) -> list[tuple[PlaneInput, PlaneInput]]:
+    """Of each plane that the teacher takes, what it is to the student and to the teacher."""
+    by_name = {plane.name: plane for plane in student.planes}
+    for plane in teacher.planes:
+        if plane.name not in by_name:
+            raise UsageError(
+                f"distillation: the teacher {teacher.name!r} takes the plane {plane.name!r}, which "
+                f"{student.name!r} does not; add it to the model, or choose another teacher"
+            )
+    return [(by_name[plane.name], plane) for plane in teacher.planes]
 
 
 def _class_logits(task: SegmentationTask, logits: Tensor) -> Tensor:

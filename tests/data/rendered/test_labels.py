@@ -71,7 +71,7 @@ def test_boxes_lie_in_the_image_and_hold_their_class(samples: list[Sample]) -> N
 
 def test_boxes_are_tight_and_none_is_missing() -> None:
     world = World(4, 1, (640, 384), 3.0)
-    _, canvas, codes = world.paint(1.0, 0)
+    _, canvas, codes, _ = world.paint(1.0, 0)
     boxes = boxes_of(canvas, codes)
     expected = []
     for thing in canvas.things:

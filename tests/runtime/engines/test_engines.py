@@ -136,6 +136,8 @@ class StubEngine:
         self.input_tensor = bundle.manifest.input
         self.output_tensors = bundle.manifest.outputs
         self.image: NDArray[Any] = np.zeros(1)
+        self.planes: Mapping[str, NDArray[Any]] = {}
+        self.plane_tensors = bundle.manifest.planes
         self.outputs: Mapping[str, NDArray[Any]] = {}
         self.closed = False
         self._latency_s = latency_s

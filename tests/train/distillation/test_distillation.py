@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from edge_mtl.spec import (
     DetectionTask,
     InputSpec,
     ModelSpec,
+    PlaneInput,
     SegmentationTask,
     Task,
 )
@@ -104,7 +106,7 @@ def distil(
     checkpoint: Path, spec: ModelSpec, image: Tensor, raw: dict[str, Tensor], **config: object
 ) -> dict[str, Tensor]:
     settings = DistillationConfig(teacher=str(checkpoint), **config)  # type: ignore[arg-type]
-    return Distillation(settings, spec, CPU)(image, raw, batch_of(image, spec))
+    return Distillation(settings, spec, CPU)(raw, batch_of(image, spec))
 
 
 def test_a_student_that_is_the_teacher_has_no_loss(
@@ -209,9 +211,9 @@ def test_what_is_labelled_is_left_to_its_labels(checkpoint: Path, image: Tensor)
     batch.attributes["time"][0] = 1
     batch.attributes["seen"][0] = torch.tensor([1.0, 0.0])
     alone = {name: each[1:] for name, each in raw.items()}
-    expected = distillation(image[1:], alone, batch_of(image[1:], TEACHER))
+    expected = distillation(alone, batch_of(image[1:], TEACHER))
     everything = distil(checkpoint, TEACHER, image, raw)
-    for name, loss in distillation(image, raw, batch).items():
+    for name, loss in distillation(raw, batch).items():
         assert torch.allclose(loss, expected[name], rtol=1e-4), name
         assert not torch.allclose(loss, everything[name], rtol=1e-3), name
 
@@ -254,3 +256,34 @@ def test_a_teacher_that_is_not_there() -> None:
         Distillation(DistillationConfig(teacher="driving-x"), TEACHER, CPU)
     with pytest.raises(EdgeMtlError, match="no such checkpoint"):
         Distillation(DistillationConfig(teacher="none.safetensors"), TEACHER, CPU)
+
+
+def test_a_teacher_sees_the_planes_as_it_was_trained_to(image: Tensor, tmp_path: Path) -> None:
+    """A student whose depth is normalised otherwise has no loss if it says what the teacher says
+    of the same depth."""
+    task = SegmentationTask(name="surface", classes=("road", "grass", "sky"))
+    depth = PlaneInput(name="depth", mean=0.5, std=0.25)
+    theirs = msgspec.structs.replace(spec_of(task), planes=(depth,))
+    torch.manual_seed(0)
+    teacher = Network(theirs).eval()
+    assert teacher.fusion is not None
+    nn.init.normal_(teacher.fusion.stems["depth"][1].weight)
+    for name, weights in teacher.heads.named_parameters():
+        if name.endswith("weight"):
+            nn.init.normal_(weights)
+    path = tmp_path / "teacher.safetensors"
+    save_checkpoint(path, theirs, teacher.state_dict())
+    config = DistillationConfig(teacher=str(path), min_confidence=0.0)
+
+    own = msgspec.structs.replace(theirs, planes=(PlaneInput(name="depth"),))
+    plane = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        raw = teacher(image, {"depth": (plane - 0.5) / 0.25})
+    batch = replace(batch_of(image, own), planes={"depth": plane})
+    distillation = Distillation(config, own, CPU)
+    assert distillation(raw, batch)["surface"] == pytest.approx(0.0, abs=1e-4)
+    flat = replace(batch, planes={"depth": torch.zeros_like(plane)})
+    assert distillation(raw, flat)["surface"] > 1e-3
+
+    with pytest.raises(UsageError, match=r"takes the plane 'depth', which 'tiny' does not"):
+        Distillation(config, spec_of(task), CPU)
