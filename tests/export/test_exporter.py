@@ -76,10 +76,15 @@ def test_both_engines_give_nearly_the_same_8_bit_outputs(
         with Pipeline.from_bundle(bundle, engine, threads=1) as pipeline:
             pipeline(streets(1)[0].image)
             raw[engine] = {name: each.copy() for name, each in pipeline.engine.outputs.items()}
-    for name, value in raw["onnxruntime"].items():
-        # They round differently within a layer, which 36 random layers hand on and widen.
-        steps = value.astype(float) - raw["openvino"][name]
-        assert np.sqrt(np.mean(steps**2)) < 0.35 * value.std(), name  # unlike: 1.4
+    # They round differently within a layer, which 36 random layers hand on and widen.
+    apart = {
+        name: (value.astype(float) - raw["openvino"][name]) / value.std()
+        for name, value in raw["onnxruntime"].items()
+    }
+    every = np.concatenate([each.ravel() for each in apart.values()])
+    assert np.sqrt(np.mean(every**2)) < 0.15
+    for name, each in apart.items():  # the smallest has 8 cells; of unlike outputs it is 1.4
+        assert np.sqrt(np.mean(each**2)) < 0.35, name
 
 
 @pytest.fixture
