@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge_mtl.bundle import Bundle
+from edge_mtl.data.augmentation import Augmentation
 from edge_mtl.spec import (
     ClassificationTask,
     DetectionTask,
@@ -21,6 +22,27 @@ from edge_mtl.spec import (
 )
 
 EDGE_SCALE, EDGE_ZERO_POINT = 0.1, 128
+
+
+@pytest.fixture(scope="session")
+def still() -> Augmentation:
+    """No augmentation at all."""
+    return Augmentation(
+        scale=(1.0, 1.0),
+        rotate_deg=0.0,
+        flip=0.0,
+        brightness=0.0,
+        contrast=(1.0, 1.0),
+        gamma=(1.0, 1.0),
+        colour_cast=0.0,
+        saturation=0.0,
+        hue_deg=0.0,
+        grey=0.0,
+        shadow=0.0,
+        blur=0.0,
+        noise=0.0,
+        jpeg=0.0,
+    )
 
 
 @pytest.fixture(scope="session")

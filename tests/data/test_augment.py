@@ -13,23 +13,6 @@ from edge_mtl.errors import UsageError
 from edge_mtl.spec import KEYPOINTS, InputSpec, ModelSpec, SegmentationTask
 
 LEFT, RIGHT = KEYPOINTS.index("left_eye"), KEYPOINTS.index("right_eye")
-STILL = Augmentation(
-    scale=(1.0, 1.0),
-    rotate_deg=0.0,
-    flip=0.0,
-    brightness=0.0,
-    contrast=(1.0, 1.0),
-    gamma=(1.0, 1.0),
-    colour_cast=0.0,
-    saturation=0.0,
-    hue_deg=0.0,
-    grey=0.0,
-    shadow=0.0,
-    blur=0.0,
-    noise=0.0,
-    jpeg=0.0,
-)
-GEOMETRY = msgspec.structs.replace(STILL, scale=(0.6, 1.6), rotate_deg=20.0, flip=0.5)
 
 
 def marked(x, y, width, height, size=(160, 120)):
@@ -76,8 +59,9 @@ def never():
     size=st.sampled_from([(160, 120), (192, 96), (97, 131), (320, 256)]),
     seed=st.integers(0, 2**32),
 )
-def test_image_masks_box_and_keypoints_stay_together(x, y, width, height, size, seed):
-    made = augment(marked(x, y, width, height), size, GEOMETRY, np.random.default_rng(seed))
+def test_image_masks_box_and_keypoints_stay_together(still, x, y, width, height, size, seed):
+    moved = msgspec.structs.replace(still, scale=(0.6, 1.6), rotate_deg=20.0, flip=0.5)
+    made = augment(marked(x, y, width, height), size, moved, np.random.default_rng(seed))
     image, mask = made.image[:, :, 0].astype(int), made.masks["segmentation"]
     assert made.image.shape == (size[1], size[0], 3)
     assert mask.shape == (size[1], size[0])
@@ -119,8 +103,8 @@ def test_image_masks_box_and_keypoints_stay_together(x, y, width, height, size, 
     width=st.integers(20, 40),
     size=st.sampled_from([(160, 120), (161, 97)]),
 )
-def test_flipping_twice_changes_nothing(x, width, size):
-    flip = msgspec.structs.replace(STILL, flip=1.0)
+def test_flipping_twice_changes_nothing(still, x, width, size):
+    flip = msgspec.structs.replace(still, flip=1.0)
     rng = np.random.default_rng(0)
     first = marked(x, 30, width, 30, size)
     once = augment(first, size, flip, rng)
@@ -133,12 +117,12 @@ def test_flipping_twice_changes_nothing(x, width, size):
     np.testing.assert_allclose(twice.boxes.keypoints, first.boxes.keypoints, atol=1e-3)
 
 
-def test_nothing_turned_on_changes_nothing():
+def test_nothing_turned_on_changes_nothing(still):
     sample = street()
-    still = augment(sample, (160, 120), STILL, np.random.default_rng(0))
-    np.testing.assert_array_equal(still.image, sample.image)
-    np.testing.assert_array_equal(still.masks["halves"], sample.masks["halves"])
-    np.testing.assert_array_equal(still.boxes.corners, sample.boxes.corners)
+    made = augment(sample, (160, 120), still, np.random.default_rng(0))
+    np.testing.assert_array_equal(made.image, sample.image)
+    np.testing.assert_array_equal(made.masks["halves"], sample.masks["halves"])
+    np.testing.assert_array_equal(made.boxes.corners, sample.boxes.corners)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +144,9 @@ def test_nothing_turned_on_changes_nothing():
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_each_photometric_change_shows_in_the_image_alone(change):
+def test_each_photometric_change_shows_in_the_image_alone(still, change):
     sample = street()
-    config = msgspec.structs.replace(STILL, **change)
+    config = msgspec.structs.replace(still, **change)
     rng = np.random.default_rng(5)
     made = augment(sample, (160, 120), config, rng, partner=lambda: dusk(street(1)))
     assert np.abs(made.image.astype(int) - sample.image).mean() > 1.0
@@ -172,9 +156,9 @@ def test_each_photometric_change_shows_in_the_image_alone(change):
         assert np.ptp(made.image.astype(int), axis=2).max() <= 1
 
 
-def test_noise_has_the_spread_that_it_says():
+def test_noise_has_the_spread_that_it_says(still):
     flat = Sample(np.full((200, 300, 3), 128, np.uint8), "flat")
-    config = msgspec.structs.replace(STILL, noise=1.0)
+    config = msgspec.structs.replace(still, noise=1.0)
     spreads = []
     for seed in range(40):
         noise = (
@@ -186,10 +170,10 @@ def test_noise_has_the_spread_that_it_says():
     assert 9 < max(spreads) < 12.3
 
 
-def test_a_dark_picture_does_not_turn_black():
+def test_a_dark_picture_does_not_turn_black(still):
     dark = Sample(np.random.default_rng(0).integers(15, 60, (120, 160, 3)).astype(np.uint8), "dark")
     rng = np.random.default_rng(0)
-    config = msgspec.structs.replace(STILL, brightness=0.35, contrast=(0.6, 1.2), gamma=(0.45, 1.3))
+    config = msgspec.structs.replace(still, brightness=0.35, contrast=(0.6, 1.2), gamma=(0.45, 1.3))
     for _ in range(50):
         assert (augment(dark, (160, 120), config, rng).image < 2).mean() < 0.25
 
@@ -212,11 +196,11 @@ def test_the_padding_is_what_the_network_meets_at_run_time():
     assert (made.image[~outside] != PAD).any(axis=1).mean() > 0.9
 
 
-def test_partners_are_taken_only_where_they_are_needed():
+def test_partners_are_taken_only_where_they_are_needed(still):
     sample, counts = street(), {"mosaic": 3, "copy_paste": 1, "fourier": 1}
     for name, count in counts.items():
         calls = []
-        config = msgspec.structs.replace(STILL, **{name: 1.0})
+        config = msgspec.structs.replace(still, **{name: 1.0})
 
         def partner(calls=calls):
             calls.append(1)
@@ -269,20 +253,20 @@ def test_everything_at_once_is_repeatable_and_keeps_the_padding(seed):
         ({"noise": 1.0}, {"time": "day", "weather": "clear", "scene": "city"}),
     ],
 )
-def test_weather_takes_away_the_attributes_that_it_contradicts(change, left):
+def test_weather_takes_away_the_attributes_that_it_contradicts(still, change, left):
     attributes = {"time": "day", "weather": "clear", "scene": "city"}
     fair = dataclasses.replace(street(), attributes=attributes)
-    config = msgspec.structs.replace(STILL, **change)
+    config = msgspec.structs.replace(still, **change)
     assert augment(fair, (96, 64), config, np.random.default_rng(0)).attributes == left
 
 
-def test_thin_things_are_pasted_where_the_spec_names_them():
+def test_thin_things_are_pasted_where_the_spec_names_them(still):
     post = np.zeros((120, 160), np.uint8)
     post[20:80, 70:76] = 1
     image = np.repeat(post[:, :, None] * 200, 3, axis=2)
     other = Sample(image, "post", {"segmentation": post})
     bare = Sample(np.zeros_like(image), "bare", {"segmentation": np.zeros_like(post)})
-    config = msgspec.structs.replace(STILL, copy_paste=1.0, copy_paste_thin=("post",))
+    config = msgspec.structs.replace(still, copy_paste=1.0, copy_paste_thin=("post",))
     task = SegmentationTask(name="segmentation", classes=("ground", "post"))
     size = InputSpec(width=160, height=96)
     spec = ModelSpec(name="m", input=size, backbone="b", tasks=(task,))

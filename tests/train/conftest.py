@@ -11,28 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from edge_mtl.data.augment import Augmentation
 from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask
 from edge_mtl.train.config import DataConfig, DataSource, TrainConfig
 
 ROAD, CAR, UNLABELLED = 3, 8, 11
-STILL = Augmentation(
-    scale=(1.0, 1.0),
-    rotate_deg=0.0,
-    flip=0.0,
-    brightness=0.0,
-    contrast=(1.0, 1.0),
-    gamma=(1.0, 1.0),
-    colour_cast=0.0,
-    saturation=0.0,
-    hue_deg=0.0,
-    grey=0.0,
-    shadow=0.0,
-    blur=0.0,
-    noise=0.0,
-    jpeg=0.0,
-)
-"""No augmentation at all."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -101,8 +83,3 @@ def make_config(camvid: Path, spec: ModelSpec) -> Callable[..., TrainConfig]:
         return TrainConfig(**{**fields, **changes})
 
     return make
-
-
-@pytest.fixture(scope="session")
-def still() -> Augmentation:
-    return STILL
