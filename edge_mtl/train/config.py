@@ -81,14 +81,17 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the loss of a segmentation task holds beside its cross-entropy.
+    """What the loss of a segmentation task is made of: a cross-entropy, and what stands beside it.
 
+    class_balance: the power of ENet's weights of rare classes in the cross-entropy: at 0 every
+        pixel counts the same, and rare classes are left to `lovasz` or `dice`.
     lovasz, dice: the weight of the Lovasz and of the Dice loss. Of several processes each takes
         them over its own part of a batch.
     auxiliary: the weight of the loss of auxiliary heads, which exist in training only.
     label_smoothing: the part of the target that the cross-entropy spreads over all classes.
     """
 
+    class_balance: Fraction = 1.0
     lovasz: NotNegative = 0.0
     dice: NotNegative = 0.0
     auxiliary: NotNegative = 0.0

@@ -38,7 +38,10 @@ class Losses:
     ) -> None:
         self._spec = spec
         self._config = config
-        self._weights = {name: class_weights(share).to(device) for name, share in shares.items()}
+        self._weights = {
+            name: class_weights(share, config.class_balance).to(device)
+            for name, share in shares.items()
+        }
 
     def __call__(
         self,

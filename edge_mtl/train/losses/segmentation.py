@@ -19,13 +19,13 @@ _ENET_C = 1.1
 _LOVASZ_GRID, _AUXILIARY_GRID = 3, 4
 
 
-def class_weights(shares: NDArray[np.float64]) -> Tensor:
-    """ENet's weights `1 / ln(c + share)` of classes by their share of pixels, with mean 1
-    (Paszke et al., 2016, arXiv:1606.02147, section 5.2).
+def class_weights(shares: NDArray[np.float64], balance: float) -> Tensor:
+    """ENet's weights `1 / ln(c + share)` of classes by their share of pixels, to the power
+    `balance`, with mean 1 (Paszke et al., 2016, arXiv:1606.02147, section 5.2).
 
     c = 1.1 bounds the ratio of the rarest to the commonest class at 8.
     """
-    weights = 1.0 / np.log(_ENET_C + shares)
+    weights = np.log(_ENET_C + shares) ** -balance
     return torch.from_numpy((weights / weights.mean()).astype(np.float32))
 
 

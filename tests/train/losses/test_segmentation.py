@@ -26,11 +26,18 @@ def certain(mask: Tensor, classes: int) -> Tensor:
 
 
 def test_class_weights_are_enets() -> None:
-    weights = class_weights(np.array([1.0, 0.0]))
+    weights = class_weights(np.array([1.0, 0.0]), 1.0)
     expected = np.array([1 / math.log(2.1), 1 / math.log(1.1)])
     assert weights.tolist() == pytest.approx((expected / expected.mean()).tolist(), rel=1e-6)
     assert weights.dtype == torch.float32
     assert float(weights[1] / weights[0]) < 8
+
+
+def test_a_balance_between_none_and_all_is_a_power_of_the_weights() -> None:
+    shares = np.array([0.7, 0.25, 0.05])
+    assert class_weights(shares, 0.0).tolist() == [1.0, 1.0, 1.0]
+    whole, half = class_weights(shares, 1.0), class_weights(shares, 0.5)
+    torch.testing.assert_close((half / half[0]) ** 2, whole / whole[0])
 
 
 def test_it_is_the_weighted_cross_entropy_of_labelled_pixels() -> None:
