@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_mtl.cli.labelled_data import Recipe, open_labelled
-from edge_mtl.cli.options import EngineName, JsonTarget, Threads, write_json
+from edge_mtl.cli.options import EngineName, JsonTarget, Limit, Split, Threads, write_json
 
 if TYPE_CHECKING:
     from edge_mtl.data.datasets import Dataset
@@ -28,10 +28,8 @@ def command(
     data: Annotated[
         str, typer.Option(help="READER:PATH, such as camvid:DIR or coco:DIR, or rendered.")
     ],
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many frames, evenly spaced.")
-    ] = None,
+    split: Split = "val",
+    limit: Limit = None,
     recipe: Recipe = None,
     engine: EngineName = "auto",
     threads: Threads = None,

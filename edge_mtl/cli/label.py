@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edge_mtl.cli.options import EngineName, JsonTarget, Threads, write_json
+from edge_mtl.cli.options import EngineName, JsonTarget, Limit, Split, Threads, write_json
 from edge_mtl.errors import UsageError
 
 
@@ -28,12 +28,8 @@ def command(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The new folder; read it as scenes:DIR.")
     ],
-    split: Annotated[str, typer.Option(help="train, val or test, where the data has them.")] = (
-        "train"
-    ),
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many frames, evenly spaced.")
-    ] = None,
+    split: Split = "train",
+    limit: Limit = None,
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Pixels: the probability that makes a label.")
     ] = 0.9,

@@ -20,6 +20,11 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="Threads of the engine; all cores if left out."),
 ]
+Split = Annotated[str, typer.Option("--split", help="train, val or test, where the data has them.")]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="At most so many frames, evenly spaced."),
+]
 JsonTarget = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write the figures as JSON; - for stdout."),
