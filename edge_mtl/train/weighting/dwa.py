@@ -16,8 +16,9 @@ class DynamicWeightAverage:
 
     Equation 7: of K tasks, task k has the weight K exp(w_k / T) / sum_i exp(w_i / T) in an epoch,
     where w_k is the ratio of its mean losses in the last epoch and the one before; 1 in the first
-    two epochs. The task's factor multiplies that. A task that has no loss in an epoch keeps its
-    w_k, and its next ratio is to the last epoch that it had one in.
+    two epochs. The task's factor multiplies that; one of 0 leaves the task out of the K. A task
+    that has no loss in an epoch keeps its w_k, and its next ratio is to the last epoch that it had
+    one in.
 
     temperature: T. The paper uses 2 (section 4.1.4).
     """
@@ -37,14 +38,16 @@ class DynamicWeightAverage:
         return weights
 
     def _weights(self) -> dict[str, float]:
+        ratios = {name: each for name, each in self._ratios.items() if self._factors[name] > 0}
         # A softmax of the differences to the largest: a loss that explodes cannot overflow it.
-        largest = max(self._ratios.values())
+        largest = max(ratios.values(), default=0.0)
         terms = {
-            name: math.exp((ratio - largest) / self._temperature)
-            for name, ratio in self._ratios.items()
+            name: math.exp((ratio - largest) / self._temperature) for name, ratio in ratios.items()
         }
-        scale = len(terms) / sum(terms.values())
-        return {name: self._factors[name] * scale * term for name, term in terms.items()}
+        scale = len(terms) / max(1.0, sum(terms.values()))  # the largest term is 1
+        return {
+            name: factor * scale * terms.get(name, 0.0) for name, factor in self._factors.items()
+        }
 
     def end_epoch(self, means: Mapping[str, float]) -> None:
         for name, mean in means.items():

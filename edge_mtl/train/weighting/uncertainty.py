@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_mtl.train.processes import mean_over_processes
-from edge_mtl.train.weighting.weighting import Backward, participants
+from edge_mtl.train.weighting.weighting import Backward, mean_losses, participants
 
 
 class Uncertainty:
@@ -18,12 +18,12 @@ class Uncertainty:
     s_i = log sigma_i^2 is learned by the run's optimiser from 0 on, as section 3.2 of the paper
     does for numerical stability; f_i is the task's factor. With the paper's L_i, a squared error,
     this is twice its equation 7, so its optimum too: s_i = log L_i at a loss that stays, where the
-    task has the weight f_i / L_i. For cross-entropies equation 10 has log sigma_i = s_i / 2 in
-    place of s_i, which doubles their weights; losses of this house are of other kinds as well
-    (IoU, focal), and one form for all leaves that choice to f_i.
+    task has the weight f_i / L_i. For cross-entropies equation 10 lacks the half before L_i: twice
+    the weight at the same sigma_i, but the same at the optimum, where sigma_i^2 is twice as large.
+    Losses of this house are of other kinds as well (IoU, focal): one form serves all.
 
-    In several processes, s_i gets the mean of its gradients, as the network's parameters do; a
-    process whose batch has no labels for the task counts as one with a gradient of zero.
+    In several processes, s_i gets the mean of its gradients, as the network's parameters do. A
+    process whose batch has no labels for a task that takes part in another has an L_i of 0.
     """
 
     def __init__(self, factors: Mapping[str, float]) -> None:
@@ -40,36 +40,29 @@ class Uncertainty:
             name: factor * math.exp(-self._log_variances[name].item())
             for name, factor in self._factors.items()
         }
+        here = participants(losses)
         # Stand-ins catch the gradient of this batch alone, in the scale that `backward` gives it.
         stand_ins = {
             name: self._log_variances[name].detach().to(losses[name].device).requires_grad_()
-            for name in participants(losses)
+            for name in mean_losses(losses)
             if self._factors[name] > 0
         }
         terms = [
-            self._factors[name] * (torch.exp(-s) * losses[name] + s)
+            self._factors[name] * (torch.exp(-s) * losses[name] + s if name in here else s)
             for name, s in stand_ins.items()
         ]
         if terms:
             backward(torch.stack(terms).sum())
-        self._collect({name: s.grad for name, s in stand_ins.items()}, losses)
+            self._add_slopes(stand_ins)
         return weights
 
-    def _collect(
-        self, gradients: Mapping[str, Tensor | None], losses: Mapping[str, Tensor]
-    ) -> None:
-        """Add the mean of all processes' gradients to those of the parameters."""
-        found = next(iter(losses.values())).new_zeros(len(losses), 2)
-        for row, name in zip(found, losses, strict=True):
-            gradient = gradients.get(name)
-            if gradient is not None:
-                row[0], row[1] = gradient, 1  # the gradient, and that there is one
-        means = mean_over_processes(found).tolist()
-        for name, (value, part) in zip(losses, means, strict=True):
-            if part > 0:
-                s = self._log_variances[name]
-                gradient = torch.full_like(s, value)
-                s.grad = gradient if s.grad is None else s.grad + gradient
+    def _add_slopes(self, stand_ins: Mapping[str, Tensor]) -> None:
+        """Add the mean of all processes' gradients, who have the same stand-ins, to those of the
+        parameters."""
+        slopes = mean_over_processes(torch.stack([_gradient_of(s) for s in stand_ins.values()]))
+        for name, slope in zip(stand_ins, slopes.cpu(), strict=True):
+            s = self._log_variances[name]
+            s.grad = slope.clone() if s.grad is None else s.grad + slope
 
     def end_epoch(self, means: Mapping[str, float]) -> None:
         """Nothing changes: the optimiser has the parameters."""
@@ -81,3 +74,8 @@ class Uncertainty:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         for s, value in zip(self.parameters(), state["log_variances"], strict=True):
             s.copy_(value)
+
+
+def _gradient_of(leaf: Tensor) -> Tensor:
+    assert leaf.grad is not None
+    return leaf.grad

@@ -73,21 +73,25 @@ def participants(losses: Mapping[str, Tensor]) -> list[str]:
 def backward_sum(
     losses: Mapping[str, Tensor], weights: Mapping[str, float], backward: Backward
 ) -> None:
-    """Call `backward` on the weighted sum of the losses that take part, if any do."""
-    terms = [losses[name] * weights[name] for name in participants(losses)]
+    """Call `backward` on the weighted sum of the losses that take part, if any do.
+
+    A task without weight is left out: a gradient of zero would still let its parameters decay.
+    """
+    terms = [losses[name] * weights[name] for name in participants(losses) if weights[name]]
     if terms:
         backward(torch.stack(terms).sum())
 
 
 def mean_losses(losses: Mapping[str, Tensor]) -> dict[str, float]:
-    """The loss of each task that takes part in any process: the mean over those where it does."""
+    """By task that takes part in any process, the mean of its loss over all of them.
+
+    It is the loss of the whole batch: what a loss is divided by is the same in all processes, so
+    that one without labels counts, as 0.
+    """
     here = participants(losses)
-    parts = [float(name in here) for name in losses]
     values = torch.stack([loss.detach() for loss in losses.values()])
-    parted = values.new_tensor(parts)
+    parted = values.new_tensor([float(name in here) for name in losses])
     found = mean_over_processes(torch.stack([values * parted, parted]))
     return {
-        name: total / part
-        for name, total, part in zip(losses, *found.tolist(), strict=True)
-        if part > 0
+        name: mean for name, mean, part in zip(losses, *found.tolist(), strict=True) if part > 0
     }

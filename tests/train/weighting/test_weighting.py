@@ -123,6 +123,21 @@ def test_a_task_without_labels_changes_nothing_of_its_own(
 
 
 @EVERY_METHOD
+def test_a_task_that_is_off_moves_nothing(make_toy: Callable[[], Any], method: str) -> None:
+    """Neither its own parameters nor, however its loss grows, the weights of the others."""
+    runs = [Run(make_toy(), method, {"large": 0.0}) for _ in range(2)]
+    for run, growth in zip(runs, (1.0, 5.0), strict=True):
+        for epoch in range(3):
+            losses = run.toy.losses(batch(epoch))
+            losses["large"] = losses["large"] * growth**epoch
+            run.optimizer.zero_grad()
+            run.weighting.backward(losses, backward)
+            run.weighting.end_epoch({name: loss.item() for name, loss in losses.items()})
+    assert not any(name.startswith("heads.large") for name in gradients(runs[0].toy))
+    torch.testing.assert_close(*(gradients(run.toy) for run in runs), rtol=0, atol=0)
+
+
+@EVERY_METHOD
 def test_a_loss_of_exactly_zero_takes_no_part(make_toy: Callable[[], Any], method: str) -> None:
     runs = [Run(make_toy(), method) for _ in range(2)]
     for run, with_graph in zip(runs, (True, False), strict=True):
