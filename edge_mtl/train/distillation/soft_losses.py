@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edge_mtl.train.losses.boxes import paired_iou
 from edge_mtl.train.losses.detection import quality_focal
-from edge_mtl.train.processes import mean_over_processes
+from edge_mtl.train.processes import mean_over_processes, process_count
 
 _BOX_WEIGHT = 2.0  # of the IoU loss beside the class loss, as against labels
 _LEAST_SCORE = 0.1  # where a teacher sees no object, its boxes mean nothing
@@ -29,7 +29,7 @@ def divergence_loss(
     said = (student / temperature).log_softmax(1)
     each = F.kl_div(said, wanted, reduction="none", log_target=True).sum(1)
     total = (each * counted).sum() * temperature**2
-    return total / mean_over_processes(counted.sum().to(each.dtype)).clamp_min(1.0)
+    return total / _normaliser(counted.sum().to(each.dtype))
 
 
 def presence_loss(student: Tensor, teacher: Tensor, counted: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def presence_loss(student: Tensor, teacher: Tensor, counted: Tensor) -> Tensor:
     cross = F.binary_cross_entropy_with_logits(student, wanted, reduction="none")
     own = F.binary_cross_entropy_with_logits(teacher, wanted, reduction="none")
     total = ((cross - own) * counted).sum()
-    return total / mean_over_processes(counted.sum().to(total.dtype)).clamp_min(1.0)
+    return total / _normaliser(counted.sum().to(total.dtype))
 
 
 def cells_loss(
@@ -63,4 +63,9 @@ def cells_loss(
     classes = (quality_focal(logits, wanted) * counted[:, None, None]).sum()
     _, giou = paired_iou(boxes, teacher_boxes)
     places = ((1.0 - giou) * scores).sum()
-    return (classes + _BOX_WEIGHT * places) / mean_over_processes(scores.sum()).clamp_min(1.0)
+    return (classes + _BOX_WEIGHT * places) / _normaliser(scores.sum())
+
+
+def _normaliser(count: Tensor) -> Tensor:
+    """The mean over processes of what each of them counts, at least 1 over the whole batch."""
+    return mean_over_processes(count).clamp_min(1.0 / process_count())

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from edge_mtl.train.distillation import soft_losses
 from edge_mtl.train.distillation.soft_losses import cells_loss, divergence_loss, presence_loss
 
 ALL = torch.ones(1, 1, 1, dtype=torch.bool)
@@ -104,3 +105,20 @@ def test_pictures_that_are_not_counted_give_nothing() -> None:
     teacher = cells([[0.9, 0.1]], (0.0, 0.0, 10.0, 10.0))
     student = cells([[0.2, 0.6]], (5.0, 0.0, 15.0, 10.0))
     assert cells_loss(student, teacher, ~COUNTED).item() == 0.0
+
+
+def test_two_processes_of_which_one_counts_a_single_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The mean of their losses, of which the other's is 0, is the loss of one process."""
+    student, teacher = logits_of(0.5, 0.5), logits_of(0.8, 0.2)
+    one = torch.tensor([[True, False]])
+    calls = [
+        lambda: divergence_loss(student, teacher, ALL, 1.0),
+        lambda: presence_loss(student[..., 0, 0], teacher[..., 0, 0], one),
+        lambda: cells_loss(cells([[0.3]], (0, 0, 9, 9)), cells([[0.6]], (0, 0, 9, 8)), COUNTED),
+    ]
+    expected = [call().item() for call in calls]
+    monkeypatch.setattr(soft_losses, "process_count", lambda: 2)
+    monkeypatch.setattr(soft_losses, "mean_over_processes", lambda values: values / 2)
+    assert [call().item() / 2 for call in calls] == pytest.approx(expected)
