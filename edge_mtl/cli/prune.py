@@ -1,7 +1,7 @@
 """`edge-mtl prune`: a checkpoint into a narrower one, to be trained on.
 
 edge-mtl prune runs/a/best.safetensors --data camvid:DIR -o narrow.safetensors
-edge-mtl train CONFIG name=narrow init=narrow.safetensors
+edge-mtl train CONFIG name=narrow init=narrow.safetensors imagenet=false frozen_stages=0
 """
 
 from __future__ import annotations
@@ -37,8 +37,14 @@ def command(
     from edge_mtl.compression.cost import Cost
     from edge_mtl.compression.pruning import prune
     from edge_mtl.data.datasets import open_dataset
+    from edge_mtl.errors import UsageError
     from edge_mtl.network.checkpoint import load_checkpoint, save_checkpoint
 
+    if output.is_dir():
+        raise UsageError(
+            f"{output}: expected a file to write, found a folder; give -o a name in it, such as "
+            f"{output / 'narrow.safetensors'}"
+        )
     network = load_checkpoint(zoo.locate(checkpoint, ".safetensors"))
     dataset = open_dataset(data, "train", frames)
     with stages() as tell:
@@ -54,7 +60,8 @@ def command(
         table.add_row(name, f"{old:.2f}", f"{new:.2f}", f"{new / old - 1:+.0%}")
     console = Console(stderr=json == "-", markup=False)
     console.print(table)
-    console.print(f"{output}: to be trained on, with init = {str(output)!r}")
+    options = f"init={output} imagenet=false frozen_stages=0"
+    console.print(f"{output}: to be trained on, with {options}", soft_wrap=True)
     if json is not None:
         about = {"checkpoint": checkpoint, "ratio": ratio, "data": dataset.name}
         write_json(json, {**about, "before": asdict(before), "after": asdict(after)})

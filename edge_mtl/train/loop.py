@@ -31,6 +31,7 @@ from rich.progress import Progress as Bar
 from edge_mtl.data.align import Alignment
 from edge_mtl.data.datasets import Dataset
 from edge_mtl.data.skipping import Skipping, SkipReport
+from edge_mtl.errors import UsageError
 from edge_mtl.network.checkpoint import save_checkpoint
 from edge_mtl.network.narrowing import is_narrow
 from edge_mtl.train.batch import Batch
@@ -65,7 +66,7 @@ def train(config: TrainConfig, runs: Path, bar: Bar) -> Path:
     Raises:
         TrainingError: a loss or the gradient is not finite.
         UsageError: a data set is unknown, or labels nothing that the model has; there are more
-            processes than GPUs, or than samples in a batch.
+            processes than GPUs, or than samples in a batch; the folder cannot be written.
         EdgeMtlError: a data set cannot be opened, weights to start from are asked for and not
             there, or the folder holds a run of another configuration.
     """
@@ -132,14 +133,10 @@ class _Run:
         return learner, progress
 
     def train(self) -> None:
-        config, folder, data = self._config, self._folder, self._data
+        config, data = self._config, self._data
         if self._first:
-            folder.mkdir(parents=True, exist_ok=True)
-            for left in folder.glob(".*.part"):  # of a run that was killed
-                left.unlink()
-            encoded = msgspec.json.format(msgspec.json.encode(config), indent=2)
-            write_whole(folder / "config.json", encoded)
-        journal = Journal(folder, self._progress.step, config.tensorboard and self._first)
+            self._open_folder()
+        journal = Journal(self._folder, self._progress.step, config.tensorboard and self._first)
         epochs = range(self._progress.epoch, config.epochs)
         total = config.epochs * data.steps
         row = self._bar.add_task("train", total=total, completed=self._progress.step)
@@ -149,6 +146,20 @@ class _Run:
                 if self._first:
                     self._finish_epoch(line, journal)
                 self._fabric.barrier()
+
+    def _open_folder(self) -> None:
+        """Refuses before training what could not be written after it."""
+        encoded = msgspec.json.format(msgspec.json.encode(self._config), indent=2)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for left in self._folder.glob(".*.part"):  # of a run that was killed
+                left.unlink()
+            write_whole(self._folder / "config.json", encoded)
+        except OSError as error:
+            raise UsageError(
+                f"{self._folder}: expected a folder that can be written, found: "
+                f"{error.strerror}; choose another place with --runs"
+            ) from None
 
     def _train_epoch(self, epoch: int, batches: Iterator[Batch], row: Any) -> dict[str, Any]:
         config, data, learner = self._config, self._data, self._learner

@@ -6,6 +6,7 @@ workers or processes there are or whether the run was interrupted.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from edge_mtl.data.datasets import Dataset, open_dataset
 from edge_mtl.data.mapped import mapped
 from edge_mtl.data.sample import IGNORE, Sample
 from edge_mtl.data.skipping import Skipping
-from edge_mtl.errors import UsageError
+from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.train.batch import Batch, batch_from_samples
 from edge_mtl.train.config import DataSource, TrainConfig
 
@@ -101,12 +102,15 @@ class TrainingData:
         """Samples an epoch, over all processes."""
         return self.steps * self.accumulate * self._batch
 
-    def loader(self, epochs: range) -> DataLoader[Batch]:
-        """The batches of some epochs, one after the other, `steps * accumulate` each."""
+    def loader(self, epochs: range) -> DataLoader[Batch | EdgeMtlError]:
+        """The batches of some epochs, one after the other, `steps * accumulate` each.
+
+        In the place of one that cannot be loaded stands the reason.
+        """
         workers = self._config.data.workers
         return DataLoader(
             _Samples(self._sources, self._draws, self._config),
-            sampler=_Addresses([batch for epoch in epochs for batch in self._batches(epoch)]),
+            sampler=_Addresses(self, epochs),
             batch_size=None,
             num_workers=workers,
             worker_init_fn=_one_thread,
@@ -116,8 +120,15 @@ class TrainingData:
         )
 
     def batches(self, epochs: range) -> Generator[Batch]:
-        """What `loader` gives, as a generator: closing it ends the workers, wherever it stands."""
-        yield from self.loader(epochs)
+        """What `loader` gives, as a generator: closing it ends the workers, wherever it stands.
+
+        Raises:
+            EdgeMtlError: a batch cannot be loaded.
+        """
+        for batch in self.loader(epochs):
+            if isinstance(batch, EdgeMtlError):
+                raise batch
+            yield batch
 
     def class_shares(self, per_source: int = 64) -> dict[str, NDArray[np.float64]]:
         """By segmentation task, the share of each class among labelled pixels.
@@ -125,7 +136,7 @@ class TrainingData:
         per_source: so many samples of each data set are counted, evenly spaced.
         """
         counts = {t.name: np.zeros(len(t.classes)) for t in self._config.model.segmentations}
-        for dataset, alignment in self._sources:
+        for dataset, alignment in self._sources if counts else ():
             for index in np.linspace(0, len(dataset) - 1, min(per_source, len(dataset))):
                 sample = alignment(dataset.read(int(index))[0])
                 for name, mask in sample.masks.items():
@@ -133,7 +144,7 @@ class TrainingData:
                     counts[name] += found[: len(counts[name])]
         return {name: count / max(count.sum(), 1.0) for name, count in counts.items()}
 
-    def _batches(self, epoch: int) -> list[Address]:
+    def addresses(self, epoch: int) -> list[Address]:
         """This process's part of the batches of an epoch, shuffled."""
         pairs: list[tuple[int, int]] = []
         for number, ((dataset, _), draws) in enumerate(
@@ -179,18 +190,24 @@ def _draws(config: TrainConfig, lengths: list[int]) -> list[int]:
 
 
 class _Addresses(Sampler[Address]):
-    def __init__(self, batches: list[Address]) -> None:
-        self._batches = batches
+    """Made epoch by epoch: those of a long run at once would fill the memory."""
+
+    def __init__(self, data: TrainingData, epochs: range) -> None:
+        self._data = data
+        self._epochs = epochs
 
     def __iter__(self) -> Iterator[Address]:
-        return iter(self._batches)
+        return itertools.chain.from_iterable(map(self._data.addresses, self._epochs))
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self._epochs) * self._data.steps * self._data.accumulate
 
 
-class _Samples(torch.utils.data.Dataset[Batch]):
+class _Samples(torch.utils.data.Dataset[Batch | EdgeMtlError]):
     """From the address of a batch to the batch, in whichever process loads it.
+
+    An error is handed over as it is: if a worker raised it, torch would put a traceback into its
+    message.
 
     draws: by data set, how likely it is to give the partner of a sample.
     """
@@ -202,9 +219,12 @@ class _Samples(torch.utils.data.Dataset[Batch]):
         self._draws = np.array(draws)
         self._config = config
 
-    def __getitem__(self, address: Address) -> Batch:
+    def __getitem__(self, address: Address) -> Batch | EdgeMtlError:
         skipped: list[str] = []
-        samples = [self._augmented(address.epoch, place, skipped) for place in address.places]
+        try:
+            samples = [self._augmented(address.epoch, place, skipped) for place in address.places]
+        except EdgeMtlError as error:
+            return error
         return batch_from_samples(samples, self._config.model, tuple(skipped))
 
     def _augmented(self, epoch: int, place: Place, skipped: list[str]) -> Sample:

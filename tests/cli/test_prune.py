@@ -46,6 +46,13 @@ def test_a_narrower_checkpoint_and_what_it_costs(checkpoint: Path, tmp_path: Pat
     assert f"{narrow.macs / whole.macs - 1:+.0%}" in result.stdout
 
 
+def test_a_folder_is_no_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["prune", str(checkpoint), "-o", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "expected a file to write, found a folder" in result.stderr
+    assert list(tmp_path.iterdir()) == [checkpoint]
+
+
 def test_a_ratio_that_means_nothing(checkpoint: Path, tmp_path: Path) -> None:
     arguments = ["prune", str(checkpoint), "-o", str(tmp_path / "a"), "--ratio", "30"]
     result = CliRunner().invoke(app, arguments)

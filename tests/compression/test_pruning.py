@@ -115,6 +115,16 @@ def test_textbook_networks_are_pruned_too(
     assert narrow(torch.zeros(1, 3, 32, 64))["road"].shape == (1, 1, 32, 64)
 
 
+def test_a_class_alone_does_not_outweigh_everything_else(
+    make_network: Make, spec: ModelSpec, streets: Streets
+) -> None:
+    """One logit of a picture has no spread that its change could be measured in."""
+    wet = ClassificationTask(name="wet", classes=("wet",), multi_label=True)
+    network = make_network(msgspec.structs.replace(spec, tasks=(*spec.tasks, wet)))
+    effects = channel_effects(network, streets(2))
+    assert max(float(each.abs().max()) for each in effects.values()) < 1000
+
+
 def test_channels_that_nothing_comes_of_go_first(
     make_network: Make, fusionnet: ModelSpec, streets: Streets, picture: Picture
 ) -> None:

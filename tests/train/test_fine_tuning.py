@@ -67,7 +67,7 @@ def test_a_network_with_an_early_plane_starts_from_one_for_pictures_alone(
 def test_imagenet_weights_that_do_not_exist_are_an_error(
     make_config: Callable[..., TrainConfig],
 ) -> None:
-    with pytest.raises(EdgeMtlError, match=r"weights for edgenet-n is installed; pip install"):
+    with pytest.raises(EdgeMtlError, match=r"found no ImageNet weights for edgenet-n;"):
         load_start(Network(make_config().model), make_config(imagenet=True))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_mtl.errors import EdgeMtlError
 from edge_mtl.extras import EXTRA_OF, explain
 from edge_mtl.train.journal import Journal
 
@@ -21,6 +22,15 @@ def test_a_line_an_epoch_and_none_twice(tmp_path: Path) -> None:
     assert lines == [{"epoch": 1, "loss": {"total": 1.0}}, {"epoch": 2, "loss": {"total": 9.0}}]
     assert path.read_text().endswith("\n")
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b'{"epoch": 1}\n{"epo', b'{"loss": 1}\n', b"\xff\n", b"[1]\n"])
+def test_another_or_a_damaged_file_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(EdgeMtlError, match=r"metrics\.jsonl: expected a line of JSON"):
+        Journal(tmp_path, 0, tensorboard=False)
+    assert path.read_bytes() == content
 
 
 def test_tensorboard_gets_every_number_and_forgets_what_was_interrupted(tmp_path: Path) -> None:

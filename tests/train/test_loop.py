@@ -235,6 +235,14 @@ def test_a_folder_of_another_configuration_is_left_as_it_is(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_training(
+    tmp_path: Path, make_config: Callable[..., TrainConfig], bar: Bar
+) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(UsageError, match=r"a folder that can be written, found.* with --runs"):
+        loop.train(make_config(), tmp_path / "runs", bar)
+
+
 def test_validation_data_that_cannot_be_measured_is_refused_before_training(
     tmp_path: Path, make_config: Callable[..., TrainConfig], bar: Bar, camvid: Path
 ) -> None:

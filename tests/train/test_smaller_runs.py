@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 from edge_mtl.compression.pruning import prune
 from edge_mtl.data.camvid import CamVid
 from edge_mtl.data.datasets import open_dataset
+from edge_mtl.errors import UsageError
 from edge_mtl.network.checkpoint import load_checkpoint, load_tensors, save_checkpoint
 from edge_mtl.train.config import DataSource, TrainConfig
 from edge_mtl.train.distillation.config import DistillationConfig
@@ -45,6 +46,18 @@ def test_a_pruned_network_is_trained_on_as_narrow_as_it_is(
     sizes = [sum(each.numel() for each in n.parameters()) for n in (found, pruned, whole)]
     assert sizes[0] == sizes[1] < 0.7 * sizes[2]
     assert losses_of(folder)[-1] < losses_of(folder)[0]
+
+
+def test_imagenet_weights_for_a_pruned_network_are_refused(
+    trained: Path, make_config: MakeConfig, camvid: Path, tmp_path: Path
+) -> None:
+    pruned = prune(load_checkpoint(trained), 0.5, CamVid(camvid, "val"))
+    narrow = tmp_path / "narrow.safetensors"
+    save_checkpoint(narrow, pruned.spec, pruned.state_dict(), pruned=True)
+    config = make_config(init=str(narrow), imagenet=True)
+    with pytest.raises(UsageError, match=r"of a pruned network.* set imagenet = false"):
+        train(config, tmp_path, Bar(disable=True))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_learns_of_8_bits_keeps_a_float_network(

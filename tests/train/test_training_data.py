@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import multiprocessing
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,8 @@ import pytest
 import torch
 
 from edge_mtl.data.augment import Augmentation
-from edge_mtl.errors import UsageError
+from edge_mtl.data.skipping import Skipping
+from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.spec import PlaneInput
 from edge_mtl.train.batch import Batch
 from edge_mtl.train.config import DataSource, TrainConfig
@@ -94,6 +97,25 @@ def test_workers_change_nothing_and_end_when_closed(
     assert len(multiprocessing.active_children()) == 2
     running.close()
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_disk_that_is_gone_ends_a_run_with_one_line(
+    make_config: Callable[..., TrainConfig], camvid: Path, tmp_path: Path, workers: int
+) -> None:
+    copy = shutil.copytree(camvid, tmp_path / "camvid")
+    data = TrainingData(mixed(make_config(), copy, None, workers=workers))
+    for path in (copy / "train").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(EdgeMtlError, match="5 samples in a row cannot be read") as caught:
+        next(data.batches(range(1)))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_plan_of_a_long_run_is_made_as_it_goes(make_config: Callable[..., TrainConfig]) -> None:
+    sampler = TrainingData(make_config()).loader(range(3, 10**9)).sampler
+    assert len(sampler) == 2 * (10**9 - 3)
+    assert [address.epoch for address in itertools.islice(sampler, 5)] == [3, 3, 4, 4, 5]
 
 
 @pytest.mark.parametrize("draws", [1, 2, 3, 5])
@@ -195,3 +217,13 @@ def test_class_shares_are_those_of_labelled_pixels(
     assert list(shares) == ["segmentation"]
     assert shares["segmentation"].sum() == pytest.approx(1.0)
     assert shares["segmentation"][2] == pytest.approx(24 * 20 / (62 * 64))  # the car
+
+
+def test_without_masks_no_sample_is_read_to_count_classes(
+    make_config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config()
+    model = msgspec.structs.replace(config.model, tasks=config.model.detections)
+    data = TrainingData(msgspec.structs.replace(config, model=model))
+    monkeypatch.setattr(Skipping, "read", lambda *_: pytest.fail("a sample was read"))
+    assert data.class_shares() == {}

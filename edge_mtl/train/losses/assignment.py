@@ -80,7 +80,7 @@ def assign(
     )
     iou = paired_iou(predicted[:, None], boxes[None])[0].clamp_min(0.0)  # (A, M)
     aligned = scores[:, class_ids].pow(_SCORE_POWER) * iou.pow(_IOU_POWER)
-    # Cells without any overlap yet are ranked by their distance from the box's middle.
+    # Cells that hardly overlap yet are ranked by their distance from the box's middle.
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
     off_centre = (centres[:, None] - middles[None]).square().sum(-1)
     rank = torch.where(inside, aligned - 1e-12 * off_centre, -torch.inf)

@@ -1,6 +1,6 @@
 """The loss of a detection task: quality focal loss on the classes (Li et al., 2020,
 arXiv:2006.04388) and generalised IoU on the boxes, weighted as in TOOD (arXiv:2108.07755,
-section 3.2, equations 4 to 7).
+section 3.2, "Task-aligned loss").
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def detection_loss(answers: Answers, batch: Batch) -> Tensor:
 
 
 def quality_focal(logits: Tensor, quality: Tensor) -> Tensor:
-    """Cross-entropy with a soft target, scaled by the squared error (arXiv:2006.04388, eq. 4)."""
+    """Cross-entropy with a soft target, scaled by the squared error: the QFL of arXiv:2006.04388,
+    section 3, whose beta is 2 there too."""
     error = (quality - logits.sigmoid()).square()
     return error * F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
 
