@@ -24,7 +24,8 @@ class BoxTargets:
     corners: (M, 4) float32, x1 y1 x2 y2 in pixels.
     class_ids: (M,) int64, indices into the classes of the detection task.
     keypoints: by pose task, (M, K, 3) float32 in the order of its keypoints: x y in pixels and
-        visibility as in COCO; zeros where not labelled. Empty where the sample has no keypoints.
+        visibility as in COCO; zeros where not labelled, and for boxes of classes without poses.
+        Empty where the sample has no keypoints.
     ignored: (I, 4) float32, areas where nothing that is found is wrong.
     searched: (C,) bool, the classes that somebody looked for; None where all were.
     """
@@ -135,6 +136,9 @@ def _box_targets(boxes: Boxes | None, spec: ModelSpec) -> BoxTargets | None:
             for place, name in enumerate(task.keypoints):
                 if name in KEYPOINTS:
                     points[:, place] = boxes.keypoints[:, KEYPOINTS.index(name)]
+            detection = next(each for each in spec.detections if each.name == task.detection)
+            class_ids = [detection.classes.index(name) for name in task.classes]
+            points[~np.isin(boxes.class_ids, class_ids)] = 0.0  # never asked for a pose
             keypoints[task.name] = torch.from_numpy(points)
     return BoxTargets(
         torch.from_numpy(boxes.corners),

@@ -83,6 +83,18 @@ def test_keypoints_take_the_order_of_each_pose_task(spec: ModelSpec) -> None:
     assert not chin.any()  # nobody labels it
 
 
+def test_only_classes_with_a_pose_have_keypoints(spec: ModelSpec) -> None:
+    detection = DetectionTask(classes=("car", "rider", "pedestrian"), strides=(8, 16))
+    pose = PoseTask(classes=("pedestrian",), strides=(8, 16))
+    boxes = Boxes(
+        np.zeros((3, 4), np.float32), np.array([1, 2, 0]), np.ones((3, 17, 3), np.float32)
+    )
+    sample = Sample(BLACK, "a", boxes=boxes)
+    [found] = batch_from_samples([sample], spec_with(spec, detection, pose)).boxes
+    assert found is not None
+    assert found.keypoints["pose"].flatten(1).any(1).tolist() == [False, True, False]
+
+
 def test_crowds_and_what_was_searched_for_come_along(spec: ModelSpec) -> None:
     boxes = Boxes(
         np.zeros((0, 4), np.float32),
