@@ -28,7 +28,7 @@ from edge_mtl.cli.progress import make_progress
 from edge_mtl.config import load_config
 from edge_mtl.data.datasets import open_dataset
 from edge_mtl.data.rendered import RenderedScenes
-from edge_mtl.data.scene_folder import write_scene_folder
+from edge_mtl.data.scene_writer import write_scene_folder
 from edge_mtl.evaluation.accuracy import evaluate, headline
 from edge_mtl.machine import Machine
 from edge_mtl.network.checkpoint import load_checkpoint
@@ -36,6 +36,7 @@ from edge_mtl.network.engine import TorchEngine
 from edge_mtl.train.config import TrainConfig
 from edge_mtl.train.loop import train
 from edge_mtl.train.weighting import METHODS, WeightingConfig
+from edge_mtl.train.whole_file import write_whole
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "ablations.json"
@@ -80,6 +81,12 @@ def with_attention(kind: Any) -> Change:
     )
 
 
+def with_loss(**settings: float) -> Change:
+    return lambda config: msgspec.structs.replace(
+        config, loss=msgspec.structs.replace(config.loss, **settings)
+    )
+
+
 def from_scratch(config: TrainConfig) -> TrainConfig:
     """Random weights, whose norms have to find their statistics first."""
     return msgspec.structs.replace(config, imagenet=False, frozen_norm=False, backbone_rate=1.0)
@@ -95,9 +102,9 @@ ROWS: dict[str, Change] = {
     "from-scratch": from_scratch,
     "squeeze-excite": with_attention("squeeze-excite"),
     "cross-task": with_attention("cross-task"),
-    "no-lovasz": lambda config: msgspec.structs.replace(
-        config, loss=msgspec.structs.replace(config.loss, lovasz=0.0)
-    ),
+    "no-lovasz": with_loss(lovasz=0.0),
+    "balanced": with_loss(class_balance=1.0),
+    "balanced-no-lovasz": with_loss(class_balance=1.0, lovasz=0.0),
 }
 
 
@@ -107,6 +114,9 @@ def command(
     seed: Annotated[list[int] | None, typer.Option(help="Repeat for more; 0 if left out.")] = None,
     work: Annotated[Path, typer.Option(help="Where scenes and runs are made.")] = Path("runs"),
 ) -> None:
+    unknown = sorted(set(row or ()) - set(ROWS))
+    if unknown:
+        raise typer.BadParameter(f"no row {unknown[0]!r}; choose among {', '.join(ROWS)}")
     scenes = work / "ablation-scenes"
     if not (scenes / "dataset.json").exists():
         write_scene_folder(RenderedScenes(SCENES, SCENES_SEED, clip_frames=12, fps=2.0), scenes)
@@ -120,7 +130,7 @@ def command(
             made = _run(name, config, essence, camvid, work)
             done = [each for each in done if (each.name, each.seed) != (name, number)] + [made]
             RESULTS.parent.mkdir(exist_ok=True)
-            RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(done)) + b"\n")
+            write_whole(RESULTS, msgspec.json.format(msgspec.json.encode(done)) + b"\n")
     Console().print(_table(done))
 
 
@@ -160,7 +170,7 @@ def _run(name: str, config: TrainConfig, essence: str, camvid: Path, work: Path)
         if kind == "camvid" and name == "classification":
             figures[kind] = {}
             continue
-        dataset = open_dataset(data, "val", limit or None)
+        dataset = open_dataset(data, "val", limit)
         engine = TorchEngine(network, network.spec)
         figures[kind] = evaluate(network.spec, engine, dataset).to_json()
     commit = subprocess.run(

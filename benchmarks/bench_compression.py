@@ -66,7 +66,9 @@ def command(
     commands = []
     with tempfile.TemporaryDirectory() as folder:
         for given in checkpoints:
-            name, _, checkpoint = given.partition("=")
+            name, separator, checkpoint = given.partition("=")
+            if not separator:
+                raise typer.BadParameter(f"expected NAME=CHECKPOINT, found {given!r}")
             cost = Cost.of(load_checkpoint(zoo.locate(checkpoint, ".safetensors")))
             for precision in PRECISIONS:
                 edge = Edge()

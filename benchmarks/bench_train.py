@@ -65,7 +65,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     data = DataConfig(
         train=(source,), val=DataSource(data=source.data), workers=recipe.data.workers
     )
-    return msgspec.structs.replace(recipe, data=data, imagenet=False, precision="auto")
+    loss = msgspec.structs.replace(recipe.loss, auxiliary=0.0)  # the plain loop has no such heads
+    return msgspec.structs.replace(
+        recipe, data=data, loss=loss, init="", imagenet=False, precision="auto"
+    )
 
 
 class PlainDataset(Dataset[Sample]):
@@ -81,9 +84,20 @@ class PlainDataset(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         config, rng = self._config, np.random.default_rng(index)
-        sample = self._alignment(self._dataset[index % PICTURES])
+
+        def aligned(picture: int) -> Sample:
+            return self._alignment(self._dataset[picture])
+
         width, height = config.crop
-        return augment(sample, (width, height), config.augmentation, rng)
+        return augment(
+            aligned(index % PICTURES),
+            (width, height),
+            config.augmentation,
+            rng,
+            config.model.input.pad,
+            partner=lambda: aligned(int(rng.integers(PICTURES))),
+            spec=config.model,
+        )
 
     def collate(self, samples: list[Sample]) -> Batch:
         return batch_from_samples(samples, self._config.model)

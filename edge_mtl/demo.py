@@ -15,7 +15,7 @@ import msgspec
 from edge_mtl import zoo
 from edge_mtl.data.datasets import open_dataset
 from edge_mtl.data.rendered import RenderedScenes
-from edge_mtl.data.scene_folder import write_scene_folder
+from edge_mtl.data.scene_writer import write_scene_folder
 from edge_mtl.export.exporter import Export, export
 from edge_mtl.machine import Machine
 from edge_mtl.network.checkpoint import load_checkpoint

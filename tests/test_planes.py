@@ -10,7 +10,7 @@ import pytest
 
 from edge_mtl.bundle import Bundle
 from edge_mtl.data.rendered import RenderedScenes
-from edge_mtl.data.scene_folder import write_scene_folder
+from edge_mtl.data.scene_writer import write_scene_folder
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput, SegmentationTask

@@ -71,7 +71,8 @@ def command(
 
     from edge_mtl.cli.progress import stages
     from edge_mtl.data.datasets import open_dataset
-    from edge_mtl.data.scene_folder import SceneFolder, write_scene_folder
+    from edge_mtl.data.scene_folder import SceneFolder
+    from edge_mtl.data.scene_writer import write_scene_folder
     from edge_mtl.data.skipping import Skipping
     from edge_mtl.labelling import Looking, open_teachers
     from edge_mtl.labelling.census import take_census

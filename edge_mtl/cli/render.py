@@ -48,7 +48,7 @@ def command(
                 f"{output.suffix!r}; name one of these"
             )
         else:
-            from edge_mtl.data.scene_folder import write_scene_folder
+            from edge_mtl.data.scene_writer import write_scene_folder
 
             write_scene_folder(scenes, output, advance)
     typer.echo(f"{output}: {frames} frames of {width}x{height}")

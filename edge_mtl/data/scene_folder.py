@@ -1,4 +1,4 @@
-"""A folder of labelled frames with the labels of every task, written and read.
+"""A folder of labelled frames with the labels of every task, read.
 
     dataset.json          format version, vocabulary, number of frames, how it was made
     labels.jsonl          a line a frame: file, boxes, keypoints, areas to ignore, attributes
@@ -6,28 +6,24 @@
     masks/NAME/000000.png class ids of every mask, 255 where nobody labelled
     planes/NAME/000000.png further images, 0 where nothing is known
 
-`dataset.json` is written last, so a folder without it was not finished.
+`dataset.json` gets its name last, so a folder without it was not finished; what writes it again
+goes on where it stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import cv2
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from edge_mtl.data.datasets import Dataset, folder_listing
+from edge_mtl.data.datasets import folder_listing
 from edge_mtl.data.images import read_image, read_mask, read_plane
 from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
-from edge_mtl.errors import EdgeMtlError, UsageError
+from edge_mtl.errors import EdgeMtlError
 from edge_mtl.spec import KEYPOINTS
 
 FORMAT_VERSION = 1
-JPEG_QUALITY = 92
 
 
 class FolderCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,63 +55,6 @@ class FrameLabels(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     planes: tuple[str, ...] = ()
 
 
-def write_scene_folder(
-    dataset: Dataset, folder: Path, progress: Callable[[int, int], None] | None = None
-) -> None:
-    """Write every sample of a data set into a new or empty folder.
-
-    progress: called after every frame with (frames written, frames in all).
-
-    Raises:
-        UsageError: `folder` holds something already.
-        EdgeMtlError: a folder or file cannot be written.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(
-            f"{folder}: expected a new or an empty folder to write to, found one in use; "
-            "delete it or give another"
-        )
-    try:
-        _write_all(dataset, folder, progress or (lambda _written, _total: None))
-    except OSError as error:
-        raise EdgeMtlError(
-            f"{error.filename or folder}: expected to write {len(dataset)} frames, found "
-            f"{error.strerror}; make room or give another folder, and write it again"
-        ) from None
-
-
-def _write_all(dataset: Dataset, folder: Path, progress: Callable[[int, int], None]) -> None:
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    for name in dataset.vocabulary.masks:
-        (folder / "masks" / name).mkdir(parents=True)
-    for name in dataset.vocabulary.planes:
-        (folder / "planes" / name).mkdir(parents=True)
-    with (folder / "labels.jsonl").open("wb") as lines:
-        for index in range(len(dataset)):
-            sample = dataset[index]
-            labels = _labels(sample, f"{index:06d}.jpg")
-            _write(folder / "images" / labels.file, sample.image)
-            for name, mask in sample.masks.items():
-                _write(_png_path(folder / "masks", name, labels.file), mask)
-            for name, plane in sample.planes.items():
-                _write(_png_path(folder / "planes", name, labels.file), plane)
-            lines.write(msgspec.json.encode(labels) + b"\n")
-            progress(index + 1, len(dataset))
-    card = FolderCard(
-        format_version=FORMAT_VERSION,
-        frames=len(dataset),
-        masks=dataset.vocabulary.masks,
-        boxes=dataset.vocabulary.boxes,
-        keypoints=KEYPOINTS,
-        made_from=dataset.name,
-        attributes=dataset.vocabulary.attributes,
-        planes=dataset.vocabulary.planes,
-    )
-    unfinished = folder / "dataset.json.part"
-    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(card)))
-    unfinished.replace(folder / "dataset.json")
-
-
 class SceneFolder:
     """The samples of a folder that `write_scene_folder` wrote.
 
@@ -128,7 +67,7 @@ class SceneFolder:
 
     def __init__(self, folder: Path) -> None:
         card = _read_card(folder)
-        self.name = f"rendered:{folder}"
+        self.name = f"scenes:{folder}"
         self.vocabulary = Vocabulary(card.masks, card.boxes, card.attributes, card.planes)
         self._folder = folder
         self._frames = _read_labels(folder / "labels.jsonl", card)
@@ -142,7 +81,7 @@ class SceneFolder:
         size = image.shape[1], image.shape[0]
         masks = {
             name: read_mask(
-                _png_path(self._folder / "masks", name, labels.file),
+                png_path(self._folder / "masks", name, labels.file),
                 size,
                 [*range(len(self.vocabulary.masks[name])), IGNORE],
             )
@@ -155,33 +94,10 @@ class SceneFolder:
             boxes=_boxes(labels),
             attributes=labels.attributes,
             planes={
-                name: read_plane(_png_path(self._folder / "planes", name, labels.file), size)
+                name: read_plane(png_path(self._folder / "planes", name, labels.file), size)
                 for name in labels.planes
             },
         )
-
-
-def _labels(sample: Sample, file: str) -> FrameLabels:
-    boxes = sample.boxes
-    keypoints = None if boxes is None else boxes.keypoints
-    searched = None if boxes is None else boxes.searched
-    return FrameLabels(
-        file=file,
-        name=sample.name,
-        masks=tuple(sample.masks),
-        boxes=None if boxes is None else _rounded(boxes.corners),
-        class_ids=[] if boxes is None else boxes.class_ids.tolist(),
-        keypoints=None if keypoints is None else _rounded(keypoints),
-        attributes=dict(sample.attributes),
-        ignored=[] if boxes is None else _rounded(boxes.ignored),
-        searched=None if searched is None else searched.tolist(),
-        planes=tuple(sample.planes),
-    )
-
-
-def _rounded(values: NDArray[np.float32]) -> Any:
-    """Nested lists to a thousandth of a pixel: float32 in full would triple the file."""
-    return values.astype(np.float64).round(3).tolist()
 
 
 def _boxes(labels: FrameLabels) -> Boxes | None:
@@ -199,15 +115,8 @@ def _boxes(labels: FrameLabels) -> Boxes | None:
     )
 
 
-def _png_path(folder: Path, name: str, file: str) -> Path:
+def png_path(folder: Path, name: str, file: str) -> Path:
     return folder / name / Path(file).with_suffix(".png")
-
-
-def _write(path: Path, image: NDArray[np.uint8]) -> None:
-    # PNG level 1: masks are large flat regions, more effort costs time and saves little.
-    png = path.suffix == ".png"
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if png else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    path.write_bytes(cv2.imencode(path.suffix, image, options)[1].tobytes())
 
 
 def _read_card(folder: Path) -> FolderCard:
@@ -216,7 +125,7 @@ def _read_card(folder: Path) -> FolderCard:
         if (folder / "labels.jsonl").is_file():
             raise EdgeMtlError(
                 f"{folder}: writing this folder was interrupted, it has no dataset.json; "
-                "delete it and write it again"
+                "run what wrote it again: it goes on where it stopped"
             )
         raise EdgeMtlError(
             f"{folder}: expected a folder with dataset.json, labels.jsonl, images/ and masks/, "
@@ -271,6 +180,9 @@ def _inconsistency(frame: FrameLabels, card: FolderCard) -> str | None:
         return f"expected a class id for each of {boxes} boxes, found {len(frame.class_ids)}"
     if any(not 0 <= class_id < len(card.boxes) for class_id in frame.class_ids):
         return f"expected class ids below {len(card.boxes)}, found {frame.class_ids}"
+    if frame.keypoints is not None and card.keypoints != KEYPOINTS:
+        known, found = ", ".join(KEYPOINTS), ", ".join(card.keypoints) or "none"
+        return f"expected the keypoints of dataset.json to be {known}, found {found}"
     if frame.keypoints is not None and (
         len(frame.keypoints) != boxes or any(len(k) != len(KEYPOINTS) for k in frame.keypoints)
     ):

@@ -7,7 +7,7 @@ import pytest
 
 from edge_mtl.data.datasets import READERS, SPLITS, EvenlySpaced, open_dataset
 from edge_mtl.data.sample import Sample, Vocabulary
-from edge_mtl.data.scene_folder import write_scene_folder
+from edge_mtl.data.scene_writer import write_scene_folder
 from edge_mtl.errors import EdgeMtlError, UsageError
 
 

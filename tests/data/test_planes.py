@@ -17,7 +17,8 @@ from edge_mtl.data.mosaic import Tile, joined
 from edge_mtl.data.rendered import RenderedScenes
 from edge_mtl.data.rendered.depth import NEAREST_M
 from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
-from edge_mtl.data.scene_folder import SceneFolder, write_scene_folder
+from edge_mtl.data.scene_folder import SceneFolder
+from edge_mtl.data.scene_writer import write_scene_folder
 from edge_mtl.data.warp import warp
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput, SegmentationTask

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
-from edge_mtl.data.scene_folder import FORMAT_VERSION, SceneFolder, write_scene_folder
+from edge_mtl.data.scene_folder import FORMAT_VERSION, SceneFolder
+from edge_mtl.data.scene_writer import write_scene_folder
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.spec import KEYPOINTS
 
@@ -20,8 +21,9 @@ class Scenes:
         attributes={"time": ("day", "night"), "present": ("car", "person")},
     )
 
-    def __init__(self, stop_at=None):
+    def __init__(self, stop_at=None, moved=0.0):
         self.stop_at = stop_at
+        self.moved = moved
 
     def __len__(self):
         return 3
@@ -46,7 +48,7 @@ class Scenes:
         )
         corners = np.sort(rng.uniform(0, 48, (2 - index, 2, 2)), axis=1).reshape(-1, 4)
         boxes = Boxes(
-            corners.astype(np.float32),
+            (corners + self.moved).astype(np.float32),
             rng.integers(0, 2, 2 - index),
             points.astype(np.float32) if index == 0 else None,
             ignored=np.array([[1, 2, 30.5, 40]] * index, np.float32).reshape(-1, 4),
@@ -70,7 +72,7 @@ def test_what_was_written_is_read_again(tmp_path, capfd):
     read = SceneFolder(tmp_path / "scenes")
     assert len(read) == 3
     assert read.vocabulary == Scenes.vocabulary
-    assert str(tmp_path) in read.name
+    assert read.name == f"scenes:{tmp_path / 'scenes'}"
     for index, after in enumerate(read):
         before = Scenes()[index]
         assert after.name == before.name
@@ -105,8 +107,36 @@ def test_the_folder_is_plain_files(folder):
 def test_an_interrupted_write_is_noticed(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_scene_folder(Scenes(stop_at=2), tmp_path / "scenes")
-    with pytest.raises(EdgeMtlError, match=r"interrupted, it has no dataset\.json; delete it"):
+    with pytest.raises(EdgeMtlError, match=r"interrupted, it has no dataset\.json; run what"):
         SceneFolder(tmp_path / "scenes")
+
+
+def test_an_interrupted_write_goes_on_where_it_stopped(folder, tmp_path):
+    again = tmp_path / "again"
+    with pytest.raises(KeyboardInterrupt):
+        write_scene_folder(Scenes(stop_at=2), again)
+    with (again / "labels.jsonl").open("ab") as lines:
+        lines.write(b'{"file": "half a li')
+    calls = []
+    write_scene_folder(Scenes(), again, lambda *done: calls.append(done))
+    assert calls == [(3, 3)]
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert (again / path.relative_to(folder)).read_bytes() == path.read_bytes(), path
+    assert len(list(again.rglob("*"))) == len(list(folder.rglob("*")))
+
+
+def test_an_interrupted_write_of_something_else_is_not_gone_on_with(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        write_scene_folder(Scenes(stop_at=2), tmp_path / "scenes")
+    before = (tmp_path / "scenes" / "labels.jsonl").read_bytes()
+    other = Scenes(moved=1.0)
+    with pytest.raises(UsageError, match="found other labels on the last of them"):
+        write_scene_folder(other, tmp_path / "scenes")
+    other.name = "another"
+    with pytest.raises(UsageError, match="found one in use"):
+        write_scene_folder(other, tmp_path / "scenes")
+    assert (tmp_path / "scenes" / "labels.jsonl").read_bytes() == before
 
 
 def test_a_folder_in_use_is_not_written_to(folder, tmp_path):
@@ -187,6 +217,14 @@ def edit_line(folder, number, **changes):
 def test_labels_that_contradict_themselves_are_named_by_line(folder, changes, message):
     edit_line(folder, 0, **changes)
     with pytest.raises(EdgeMtlError, match=f"labels.jsonl line 1: .*{message}"):
+        SceneFolder(folder)
+
+
+def test_keypoints_in_another_order_are_an_error(folder):
+    path = folder / "dataset.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps(card | {"keypoints": card["keypoints"][::-1]}))
+    with pytest.raises(EdgeMtlError, match=r"line 1: expected the keypoints .*found right_ankle, "):
         SceneFolder(folder)
 
 
