@@ -19,7 +19,8 @@ Recipe = Annotated[
 
 
 def open_labelled(name: str, split: str, limit: int | None, recipe: str | None) -> Dataset:
-    """Open a data set; with a recipe, under its class map for data of the same reader.
+    """Open a data set; with a recipe, under its class map for this data, else for the first data of
+    the same reader.
 
     Raises:
         UsageError: the recipe uses no data of the reader, or see `open_dataset`.
@@ -40,11 +41,13 @@ def open_labelled(name: str, split: str, limit: int | None, recipe: str | None) 
     config = load_config(zoo.locate(recipe, ".toml"), TrainConfig)
     reader = name.partition(":")[0]
     sources = [config.data.val, *config.data.train]
-    for source in sources:
-        if source.data.partition(":")[0] == reader:
-            return mapped(dataset, source.classes)
-    found = ", ".join(dict.fromkeys(source.data for source in sources))
-    raise UsageError(
-        f"recipe {recipe} says nothing of {reader!r} data, it has {found}; drop --recipe, or give "
-        "one that was trained with such data"
-    )
+    alike = [source for source in sources if source.data.partition(":")[0] == reader]
+    if not alike:
+        found = ", ".join(dict.fromkeys(source.data for source in sources))
+        raise UsageError(
+            f"recipe {recipe} says nothing of {reader!r} data, it has {found}; drop --recipe, or "
+            "give one that was trained with such data"
+        )
+    # Two folders of one reader may need two maps.
+    own = next((source for source in alike if source.data == name), alike[0])
+    return mapped(dataset, own.classes)

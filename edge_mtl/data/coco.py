@@ -62,7 +62,10 @@ class Coco:
         self._stuff = _labels(root, f"stuff_{part}", Annotation)
         self._panoptic = _labels(root, f"panoptic_{part}", Picture)
         files = (self._things, self._panoptic)
-        self._images = next(file.images for file in files if file is not None)
+        named = next(file for file in files if file is not None)
+        if not named.images:
+            raise EdgeMtlError(f"{named.path}: expected images, found none; fetch the file again")
+        self._images = named.images
         things = () if self._things is None else tuple(self._things.classes.values())
         self._box_ids = {} if self._things is None else _places(self._things)
         classes = self._mask_classes(things)

@@ -94,7 +94,12 @@ def _decode(path: Path, flags: int) -> NDArray[np.uint8]:
         raise EdgeMtlError(f"{path}: expected a JPEG or PNG file, found 0 bytes; fetch it again")
     if _ends_early(data):
         raise EdgeMtlError(f"{path}: the file ends early after {len(data)} bytes; fetch it again")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:  # its header promises more pixels than OpenCV takes
+        raise EdgeMtlError(
+            f"{path}: OpenCV refuses the image ({error.err}); fetch it again"
+        ) from None
     if image is None:
         raise EdgeMtlError(
             f"{path}: expected a JPEG or PNG file, found {len(data)} bytes that are neither; "

@@ -1,8 +1,10 @@
-"""How exactly people place each keypoint: what object keypoint similarity is measured by."""
+"""What is known of the keypoints of people: how exactly they are placed, and their mirror image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from edge_mtl.spec import KEYPOINTS
 
 _SIGMAS = {
     "nose": 0.026,
@@ -24,3 +26,13 @@ def oks_sigmas(names: Sequence[str]) -> tuple[float, ...]:
     return tuple(
         _SIGMAS.get(name.removeprefix("left_").removeprefix("right_"), _OTHER) for name in names
     )
+
+
+def _other_side(name: str) -> str:
+    if name.startswith("left_"):
+        return name.replace("left_", "right_")
+    return name.replace("right_", "left_")
+
+
+MIRRORED = [KEYPOINTS.index(_other_side(name)) for name in KEYPOINTS]
+"""By keypoint of `KEYPOINTS`, the one that a mirrored person has in its place."""

@@ -29,8 +29,10 @@ class Path2d(msgspec.Struct):
         """(N, 2): the path as straight lines from point to point.
 
         Raises:
-            ValueError: there is not one type for each vertex, or a curve lacks a vertex.
+            ValueError: there is no vertex, not one type for each vertex, or a curve lacks a vertex.
         """
+        if not self.vertices:
+            raise ValueError("expected a path of vertices, found none")
         if len(self.types) != len(self.vertices):
             raise ValueError(
                 f"expected a type for each of {len(self.vertices)} vertices, found {self.types!r}"

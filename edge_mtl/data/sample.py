@@ -93,9 +93,10 @@ class Sample:
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3:
             raise ValueError(f"image must have shape (H, W, 3), found {self.image.shape}")
-        for name, mask in self.masks.items():
-            if mask.shape != self.image.shape[:2]:
-                raise ValueError(
-                    f"mask {name!r} of {self.name} must have its image's size "
-                    f"{self.image.shape[:2]}, found {mask.shape}"
-                )
+        for kind, arrays in (("mask", self.masks), ("plane", self.planes)):
+            for name, array in arrays.items():
+                if array.shape != self.image.shape[:2]:
+                    raise ValueError(
+                        f"{kind} {name!r} of {self.name} must have its image's size "
+                        f"{self.image.shape[:2]}, found {array.shape}"
+                    )

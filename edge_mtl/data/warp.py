@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_mtl.data.keypoints import MIRRORED
 from edge_mtl.data.sample import IGNORE, Boxes, Sample
-from edge_mtl.spec import KEYPOINTS
 
 Matrix = NDArray[np.float64]
 """(2, 3): maps x, y of a source picture to x, y of a target; pixel i covers [i, i + 1)."""
@@ -21,16 +21,6 @@ MIN_VISIBLE = 0.3
 
 MIN_AREA_PX = 36.0
 """A box keeps its label where at least this much of it, 6x6 px, is still in the picture."""
-
-_MIRRORED = [
-    KEYPOINTS.index(
-        name.replace("left_", "right_")
-        if name.startswith("left_")
-        else name.replace("right_", "left_")
-    )
-    for name in KEYPOINTS
-]
-"""By keypoint, the one that a mirrored person has in its place."""
 
 
 def warp(sample: Sample, matrix: Matrix, size: tuple[int, int]) -> Sample:
@@ -137,7 +127,7 @@ def _warp_keypoints(
 ) -> NDArray[np.float32]:
     linear, shift = matrix[:, :2], matrix[:, 2]
     if np.linalg.det(linear) < 0:
-        keypoints = keypoints[:, _MIRRORED]
+        keypoints = keypoints[:, MIRRORED]
     points = keypoints[:, :, :2] @ linear.T + shift
     inside = ((points >= 0) & (points < size)).all(axis=2)
     labelled = (keypoints[:, :, 2] > 0) & inside

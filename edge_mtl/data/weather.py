@@ -131,8 +131,9 @@ def _drops(image: Picture, rng: np.random.Generator) -> Picture:
     height, width = image.shape[:2]
     scene = cv2.flip(cv2.resize(image, (24, 24), interpolation=cv2.INTER_AREA), -1)
     image = image.copy()
+    side = min(height, width)
     for _ in range(rng.integers(5, 25)):
-        radius = int(height * rng.uniform(0.008, 0.03)) + 1
+        radius = int(side * rng.uniform(0.008, 0.03)) + 1
         x, y = rng.integers(0, width - 2 * radius), rng.integers(0, height - 2 * radius)
         window = image[y : y + 2 * radius, x : x + 2 * radius]
         cover = cv2.resize(_DROP, (2 * radius, 2 * radius), interpolation=cv2.INTER_AREA)

@@ -89,8 +89,8 @@ class Yolo:
     def _numbers(self, line: str) -> tuple[int, NDArray[np.float64]]:
         """The class of a line and what follows it."""
         first, *rest = line.split()
-        class_id, values = int(float(first)), np.array(rest, np.float64)
-        if class_id != float(first) or not 0 <= class_id < len(self.vocabulary.boxes):
+        number, values = float(first), np.array(rest, np.float64)
+        if not (number.is_integer() and 0 <= number < len(self.vocabulary.boxes)):
             raise ValueError(
                 f"expected a class of 0 to {len(self.vocabulary.boxes) - 1}, found {first}"
             )
@@ -101,7 +101,7 @@ class Yolo:
         shares = values[:4] if points else values
         if not ((shares >= -_FARTHEST) & (shares <= 1.0 + _FARTHEST)).all():
             raise ValueError(f"expected shares of the image between 0 and 1, found {line.strip()}")
-        return class_id, values
+        return int(number), values
 
 
 def _lines(path: Path) -> list[str]:

@@ -158,5 +158,5 @@ def _images_of(place: Path) -> Iterator[Path]:
         try:
             lines = place.read_text(encoding="utf-8").splitlines()
         except UnicodeDecodeError as error:
-            raise EdgeMtlError(f"{place}: expected a path a line, found {error}") from None
+            raise EdgeMtlError(f"{place}: expected a path a line, found {error}; mend it") from None
         yield from (place.parent / line.strip() for line in lines if line.strip())

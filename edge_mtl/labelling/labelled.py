@@ -21,11 +21,13 @@ from edge_mtl.labelling.confidence import (
     mask_label,
 )
 from edge_mtl.labelling.teacher import Findings, FoundBoxes, PoseTeacher, Teacher
+from edge_mtl.labelling.views import merged
 from edge_mtl.spec import KEYPOINTS
 
 PEOPLE = ("person", "pedestrian")
 """The box classes that pose teachers look at, as readers and networks call them."""
 
+_SAME_OBJECT_IOU = 0.5
 _UNUSED = ""  # in the place of a box class that does not count
 
 
@@ -164,6 +166,8 @@ class _Filler:
         missing[missing] = ~searched[class_ids[missing]]
         points = None if found.points is None else found.points[missing]
         new = FoundBoxes(found.corners[missing], class_ids[missing], found.scores[missing], points)
+        # What the teacher calls a car and a truck is one vehicle where both have that name.
+        new = merged([new], _SAME_OBJECT_IOU)
         searched = searched.copy()
         searched[self._box_ids[self._used]] = True
         return replace(

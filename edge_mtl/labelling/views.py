@@ -8,18 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_mtl.data.keypoints import MIRRORED
 from edge_mtl.evaluation.matching import iou
 from edge_mtl.labelling.teacher import FoundBoxes
-from edge_mtl.spec import KEYPOINTS
-
-
-def _other_side(name: str) -> str:
-    if name.startswith("left_"):
-        return name.replace("left_", "right_")
-    return name.replace("right_", "left_")
-
-
-_MIRRORED = [KEYPOINTS.index(_other_side(name)) for name in KEYPOINTS]
 
 
 def mirrored(found: FoundBoxes, width: int) -> FoundBoxes:
@@ -28,7 +19,7 @@ def mirrored(found: FoundBoxes, width: int) -> FoundBoxes:
     corners[:, [0, 2]] += width
     points = found.points
     if points is not None:
-        points = points[:, _MIRRORED].copy()
+        points = points[:, MIRRORED].copy()
         points[:, :, 0] = width - points[:, :, 0]
     return FoundBoxes(corners, found.class_ids, found.scores, points)
 

@@ -190,6 +190,7 @@ def test_missing_parts_are_named(root):
         (path("drivable area", SQUARE, True, areaType="pavement"), "direct, .* found 'pavement'"),
         (path("lane", SQUARE, False), "crosswalk, .* found None"),
         (path("lane", SQUARE, False, "LL", laneTypes="crosswalk"), "lane: .*each of 4 vertices"),
+        (path("drivable area", [], True, areaType="direct"), "drivable area: .*found none"),
         ({"category": "car", "box2d": {"x1": 1}}, r"missing required field `y1`"),
     ],
 )

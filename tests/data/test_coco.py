@@ -171,6 +171,12 @@ def test_missing_parts_are_named(root, tmp_path):
         Coco(root, "val")
 
 
+def test_labels_of_no_image_are_an_error(root):
+    write(root, "instances", [], THINGS, images=[])
+    with pytest.raises(EdgeMtlError, match=r"val2017\.json: expected images, found none"):
+        Coco(root, "val")
+
+
 @pytest.mark.parametrize("cut", [0.2, 0.9])
 def test_a_file_that_ends_early_is_an_error(root, cut):
     path = root / "annotations" / "instances_val2017.json"

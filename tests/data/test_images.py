@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -40,6 +43,16 @@ def test_what_is_no_image_is_named_and_nothing_is_printed(tmp_path, capfd, conte
     with pytest.raises(EdgeMtlError, match=f"frame.png: .*{found}"):
         read_image(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_header_of_more_pixels_than_can_be_is_an_error(tmp_path, picture):
+    data = bytearray(cv2.imencode(".png", picture)[1].tobytes())
+    data[16:24] = struct.pack(">II", 100_000, 100_000)  # width and height
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path = tmp_path / "frame.png"
+    path.write_bytes(data)
+    with pytest.raises(EdgeMtlError, match=r"frame\.png: OpenCV refuses .*PIXELS.*fetch it again"):
+        read_image(path)
 
 
 @pytest.mark.parametrize(

@@ -26,3 +26,8 @@ def test_a_curve_ends_at_its_third_vertex_and_bends_to_the_others():
 def test_a_path_that_contradicts_itself_is_an_error(types, message):
     with pytest.raises(ValueError, match=message):
         Path2d([(0, 0), (1, 1), (2, 2)], types, closed=False).points()
+
+
+def test_a_path_of_nothing_is_an_error():
+    with pytest.raises(ValueError, match="path of vertices, found none"):
+        Path2d([], "", closed=True).points()

@@ -33,6 +33,14 @@ def test_any_picture_with_the_horizon_anywhere(name, horizon):
 
 
 @pytest.mark.parametrize("name", EFFECTS)
+@pytest.mark.parametrize("size", [(32, 640), (640, 32)])
+def test_pictures_of_any_shape(name, size):
+    image = street(size=size)
+    for seed in range(20):
+        assert with_effect(name, image, seed).shape == image.shape
+
+
+@pytest.mark.parametrize("name", EFFECTS)
 def test_the_street_can_still_be_seen(name):
     """What the effect adds is not the whole picture: its shades go with those of the street."""
     image = street()

@@ -127,6 +127,7 @@ def test_keypoints_of_people(root, per_point):
         ("3 0.5 0.5 0.1 0.1", "a class of 0 to 2, found 3"),
         ("-1 0.5 0.5 0.1 0.1", "a class of 0 to 2, found -1"),
         ("0.5 0.5 0.5 0.1 0.1", r"a class of 0 to 2, found 0\.5"),
+        ("inf 0.5 0.5 0.1 0.1", "a class of 0 to 2, found inf"),
         ("0 320 240 50 50", "shares of the image between 0 and 1, found 0 320 240"),
         ("0 nan 0.5 0.1 0.1", "shares of the image"),
         ("0 0.5 0.5 0.1", "expected 5 numbers, found 4"),

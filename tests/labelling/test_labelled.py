@@ -206,6 +206,20 @@ def test_renamed_classes_are_those_of_the_data() -> None:
         label(blank(), known, [teacher], peson="pedestrian")
 
 
+def test_a_thing_that_has_two_names_of_the_teacher_is_labelled_once() -> None:
+    teacher = Written(
+        Vocabulary({}, ("truck", "car")),
+        Findings(boxes=boxes_of((10, 0, 0.6), (11, 1, 0.9), (30, 1, 0.7), (31, 0, 0.3))),
+    )
+    sample, _ = label(blank(), NOTHING, [teacher], truck="car")
+    assert sample.boxes is not None
+    assert_array_equal(sample.boxes.corners[:, 0], [11, 30])
+    assert len(sample.boxes.ignored) == 0
+    sample, _ = label(blank(), NOTHING, [teacher])
+    assert sample.boxes is not None
+    assert len(sample.boxes.corners) == 3
+
+
 def test_classes_that_do_not_count_leave_nothing() -> None:
     teacher = Written(
         Vocabulary({}, ("vase", "person", "car")),
