@@ -43,10 +43,11 @@ def command(
 
     from edge_mtl import zoo
     from edge_mtl.cli.progress import stages
+    from edge_mtl.data.skipping import Skipping
     from edge_mtl.evaluation.accuracy import measure
     from edge_mtl.evaluation.table import accuracy_table
 
-    dataset = open_labelled(data, split, limit, recipe)
+    dataset = Skipping(open_labelled(data, split, limit, recipe))
     path = zoo.locate(model, ".emtl")
     spec, opened, network = _open(path, engine, threads)
     try:
@@ -60,27 +61,39 @@ def command(
                 lambda n, all_: tell(dataset.name, n, all_),
                 each_frame=report is not None,
             )
-            if report is not None:
+        accuracy = evaluation.accuracy
+        table = accuracy_table({f"{spec.name}, {opened.name}": accuracy})
+        Console(stderr=json == "-").print(table)
+        if json is not None:
+            about = {"model": model, "data": dataset.name, "split": split, "engine": opened.name}
+            write_json(json, {**about, **accuracy.to_json()})
+        # Plots come last: where one fails, the figures are out.
+        if report is not None and plots is not None:
+            with stages() as tell:
                 report.draw(evaluation, network, lambda n, all_: tell("plots", n, all_))
+            _plot_run(path, plots)
     finally:
         opened.close()
-    accuracy = evaluation.accuracy
-    Console(stderr=json == "-").print(accuracy_table({f"{spec.name}, {opened.name}": accuracy}))
-    if plots is not None:
-        _plot_run(path, plots)
-    if json is not None:
-        about = {"model": model, "data": dataset.name, "split": split, "engine": opened.name}
-        write_json(json, {**about, **accuracy.to_json()})
 
 
 def _open(path: Path, engine: str, threads: int | None) -> tuple[ModelSpec, Engine, Network | None]:
-    """The spec, what runs the network and, of a checkpoint, the network itself."""
+    """The spec, what runs the network and, of a checkpoint, the network itself.
+
+    Raises:
+        UsageError: an engine is asked for that does not run checkpoints.
+    """
     if path.suffix == ".safetensors":
+        from edge_mtl.errors import UsageError
         from edge_mtl.network.checkpoint import load_checkpoint
         from edge_mtl.network.engine import TorchEngine
 
+        if engine not in ("auto", TorchEngine.name):
+            raise UsageError(
+                f"{engine} runs bundles, and {path} is a checkpoint, which torch runs; leave "
+                "--engine out, or give a bundle that `edge-mtl export` made of it"
+            )
         network = load_checkpoint(path)
-        return network.spec, TorchEngine(network, network.spec), network
+        return network.spec, TorchEngine(network, network.spec, threads), network
     from edge_mtl.bundle import Bundle
     from edge_mtl.runtime.engines import open_engine
 

@@ -86,8 +86,7 @@ def evaluate(
     progress: called after each frame with the frames done and the frames in all.
 
     Raises:
-        UsageError: the data set labels nothing that the spec has, or a task's name is taken (see
-            `Meters`).
+        UsageError: the data set labels nothing that the spec has (see `Alignment`).
         EdgeMtlError: a sample lacks a plane that the spec takes.
     """
     return measure(spec, engine, dataset, progress).accuracy

@@ -98,9 +98,9 @@ def _answers(
     if isinstance(task, SegmentationTask):
         yield from _of_mask(task, _inside(raw[task.name][0], placement, task.stride))
     elif isinstance(task, DetectionTask):
-        yield from _of_boxes(task, raw)
+        yield from _of_boxes(task, raw, placement)
     elif isinstance(task, PoseTask):
-        yield from _of_poses(task, spec, raw)
+        yield from _of_poses(task, spec, raw, placement)
     else:
         yield from _of_picture(task, raw[task.name][0, :, 0, 0])
 
@@ -125,11 +125,15 @@ def _of_mask(task: SegmentationTask, logits: Tensor) -> Iterator[tuple[str, Tens
             yield name, logits[class_id][where].sum(), int(where.sum())
 
 
-def _of_boxes(task: DetectionTask, raw: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor, int]]:
-    logits = torch.cat(
-        [raw[f"{task.name}_scores_{stride}"][0].flatten(1) for stride in task.strides], 1
-    )
-    passing = logits.sigmoid() >= task.score_threshold
+def _of_boxes(
+    task: DetectionTask, raw: Mapping[str, Tensor], placement: Placement
+) -> Iterator[tuple[str, Tensor, int]]:
+    levels = [
+        _inside(raw[f"{task.name}_scores_{stride}"][0], placement, stride)
+        for stride in task.strides
+    ]
+    logits = torch.cat([level.flatten(1) for level in levels], 1)
+    passing = logits.sigmoid() > task.score_threshold
     for class_id, name in enumerate(task.classes):
         if passing[class_id].any():
             where = passing[class_id]
@@ -137,15 +141,18 @@ def _of_boxes(task: DetectionTask, raw: Mapping[str, Tensor]) -> Iterator[tuple[
 
 
 def _of_poses(
-    task: PoseTask, spec: ModelSpec, raw: Mapping[str, Tensor]
+    task: PoseTask, spec: ModelSpec, raw: Mapping[str, Tensor], placement: Placement
 ) -> Iterator[tuple[str, Tensor, int]]:
     detection = next(each for each in spec.detections if each.name == task.detection)
     class_ids = [detection.classes.index(name) for name in task.classes]
     logits, cells = [], 0
     for stride in task.strides:
-        scores = raw[f"{detection.name}_scores_{stride}"][0, class_ids].amax(0).sigmoid()
-        where = scores >= detection.score_threshold
-        logits.append(raw[f"{task.name}_visible_{stride}"][0, :, where].sum())
+        found, visible = (
+            _inside(raw[name][0], placement, stride)
+            for name in (f"{detection.name}_scores_{stride}", f"{task.name}_visible_{stride}")
+        )
+        where = found[class_ids].amax(0).sigmoid() > detection.score_threshold
+        logits.append(visible[:, where].sum())
         cells += int(where.sum())
     if cells:
         yield "visible keypoints", torch.stack(logits).sum(), cells

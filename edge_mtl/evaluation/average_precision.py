@@ -23,8 +23,8 @@ def interpolated_precisions(
 
     Args:
         found: results in COCO's format, without "id".
-        wanted: annotations in COCO's format, without "id" and "iscrowd". Frames count from 1 and
-            categories are class ids plus 1.
+        wanted: annotations in COCO's format, without "id", and without "iscrowd" where that is 0.
+            Frames count from 1 and categories are class ids plus 1.
         frames: how many frames there are.
         classes: the names of the classes.
         sigmas: COCO's constants of each keypoint where poses are compared, None for boxes.
@@ -42,7 +42,7 @@ def interpolated_precisions(
             "images": [{"id": i + 1} for i in range(frames)],
             "categories": [{"id": i + 1, "name": name} for i, name in enumerate(classes)],
             "annotations": [
-                {**record, "id": i + 1, "iscrowd": 0} for i, record in enumerate(wanted)
+                {"iscrowd": 0, **record, "id": i + 1} for i, record in enumerate(wanted)
             ],
         }
     )

@@ -1,8 +1,9 @@
 """Detection accuracy: COCO's mean average precision, and precision and recall at the score
 threshold that the network is deployed with.
 
-What nobody looked for in an image, and what lies in areas where objects were not labelled one by
-one, is neither right nor wrong: it is left out before anything is measured (see `Boxes`).
+What nobody looked for in an image is left out before anything is measured. Areas where objects
+were not labelled one by one (see `Boxes`) are COCO's crowds, of every class: what is found in them
+is neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -67,14 +68,16 @@ class DetectionMeter:
     def add(self, found: Detections, wanted: Boxes) -> None:
         """The detections of a frame, best first and down to low scores, and its labels."""
         self._frames += 1
-        partners, counted = judge(found, wanted)
-        for row in np.flatnonzero(counted):
+        for row in np.flatnonzero(_searched(found, wanted)):
             record = self._record(found.boxes[row], found.class_ids[row])
             self._found.append({**record, "score": float(found.scores[row])})
         for box, class_id in zip(wanted.corners, wanted.class_ids, strict=True):
-            record = self._record(box, class_id)
-            self._wanted.append({**record, "area": record["bbox"][2] * record["bbox"][3]})
-        shown = counted & (found.scores >= self.task.score_threshold)
+            self._wanted.append(self._label(box, class_id))
+        for area in wanted.ignored:
+            for class_id in np.unique(found.class_ids):
+                self._wanted.append({**self._label(area, class_id), "iscrowd": 1})
+        partners, counted = judge(found, wanted)
+        shown = counted & deployed(found, self.task)
         hits, shown_ids = found.class_ids[shown & (partners >= 0)], found.class_ids[shown]
         classes = len(self.task.classes)
         self._counts += np.stack(
@@ -110,6 +113,10 @@ class DetectionMeter:
             per_class=per_class,
         )
 
+    def _label(self, box: NDArray[np.float32], class_id: int) -> dict[str, Any]:
+        record = self._record(box, class_id)
+        return {**record, "area": record["bbox"][2] * record["bbox"][3]}
+
     def _record(self, box: NDArray[np.float32], class_id: int) -> dict[str, Any]:
         x1, y1, x2, y2 = (float(value) for value in box)
         return {
@@ -128,6 +135,19 @@ def judge(found: Detections, wanted: Boxes) -> tuple[NDArray[np.int64], NDArray[
     same_class = found.class_ids[:, None] == wanted.class_ids[None]
     partners = match(iou(found.boxes, wanted.corners) * same_class, MATCH_IOU)
     counted = (partners >= 0) | (share_inside(found.boxes, wanted.ignored) < IGNORED_SHARE)
-    if wanted.searched is not None:
-        counted &= wanted.searched[found.class_ids]
-    return partners, counted
+    return partners, counted & _searched(found, wanted)
+
+
+def deployed(found: Detections, task: DetectionTask) -> NDArray[np.bool_]:
+    """(N,): of detections, best first and down to low scores, those that `task` lets through."""
+    passing: NDArray[np.bool_] = found.scores > task.score_threshold
+    passing[task.max_boxes :] = False
+    return passing
+
+
+def _searched(found: Detections, wanted: Boxes) -> NDArray[np.bool_]:
+    """(N,): whether somebody looked for the class of each detection."""
+    if wanted.searched is None:
+        return np.ones(len(found), bool)
+    searched: NDArray[np.bool_] = wanted.searched[found.class_ids]
+    return searched

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge_mtl.data.keypoints import oks_sigmas
 from edge_mtl.data.sample import Boxes
 from edge_mtl.evaluation.average_precision import interpolated_precisions
+from edge_mtl.evaluation.detection import deployed
 from edge_mtl.evaluation.matching import IGNORED_SHARE, MATCH_IOU, iou, match, share_inside
 from edge_mtl.evaluation.scores import Scores, mean, scores
 from edge_mtl.scene import Detections, Poses
@@ -108,7 +109,7 @@ class PoseMeter:
         found_scores = detections.scores[poses.rows]
         points = poses.points[:, self._found_columns]
         same_class = class_ids[:, None] == persons.class_ids[None]
-        shown = found_scores >= self._detection.score_threshold
+        shown = deployed(detections, self._detection)[poses.rows]
 
         person = match(iou(boxes, persons.boxes) * same_class, MATCH_IOU)
         found = shown & (person >= 0)

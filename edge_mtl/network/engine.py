@@ -22,11 +22,14 @@ class TorchEngine:
 
     network: in evaluation mode; called with a picture, and with planes by name where `spec` has
         some; its outputs are those of `spec`, by name.
+    threads: how many torch may compute with, in the whole process; None leaves that as it is.
     """
 
     name = "torch"
 
-    def __init__(self, network: nn.Module, spec: ModelSpec) -> None:
+    def __init__(self, network: nn.Module, spec: ModelSpec, threads: int | None = None) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
         self._network = network
         self._device = next(network.parameters()).device
         self.input_tensor = spec.input_tensor

@@ -95,6 +95,7 @@ def test_padding_is_left_out(image: np.ndarray) -> None:
     found = attributions(Linear().eval(), SPEC, image, inside, 5)
     assert [each.answer for each in found["surface"]] == ["sky"]
     assert found["surface"][0].heat.shape == (64, 64)
+    assert not found.keys() & {"detection", "pose"}  # all that they find is in the padding
 
 
 def test_at_most_so_many_answers_and_none_of_nothing(image: np.ndarray) -> None:

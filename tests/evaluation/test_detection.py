@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -68,6 +69,15 @@ def test_precision_recall_and_f1_at_the_threshold_that_is_deployed() -> None:
     assert result.map50 == pytest.approx((car.map50 + sign.map50) / 2)
 
 
+def test_only_what_would_be_deployed_is_shown() -> None:
+    """A score at the threshold is not above it, and there are never more than `max_boxes`."""
+    meter = DetectionMeter(msgspec.structs.replace(TASK, max_boxes=2))
+    meter.add(found((A, 0.9, 0), (B, 0.5, 0)), wanted((A, 0), (B, 0)))
+    assert (meter.result().precision, meter.result().recall) == (1.0, 0.5)
+    meter.add(found((A, 0.9, 0), (C, 0.8, 0), (B, 0.7, 0)), wanted((A, 0), (B, 0)))
+    assert (meter.result().precision, meter.result().recall) == (2 / 3, 2 / 4)
+
+
 def test_average_precision_asks_for_tighter_boxes_step_by_step() -> None:
     meter = DetectionMeter(TASK)
     meter.add(found(((0, 0, 10, 7.7), 0.9, 0)), wanted((A, 0)))  # IoU 0.77
@@ -99,6 +109,22 @@ def test_what_is_found_among_ignored_objects_is_neither_right_nor_wrong() -> Non
     without = DetectionMeter(TASK)
     without.add(ghosts, wanted((A, 0), (C, 0)))
     assert without.result().precision == 1 / 4
+
+
+def test_ignored_areas_are_cocos_crowds_at_every_overlap() -> None:
+    crowd: Row = (0, 0, 100, 20)
+    # 0.62 of the ghost lie in the crowd: it counts nowhere up to 0.60, then it is wrong.
+    ghost: Row = (60, 13.8, 70, 23.8)
+    meter = DetectionMeter(TASK)
+    meter.add(found((ghost, 0.9, 0), (C, 0.8, 0)), wanted((C, 0), ignored=(crowd,)))
+    result = meter.result()
+    assert (result.map50, result.map) == pytest.approx((1.0, (3 + 7 / 2) / 10))
+    # A loose box finds its car up to 0.60; from there on it is one more box in the crowd.
+    loose: Row = (0, 0, 10, 6.2)
+    meter = DetectionMeter(TASK)
+    meter.add(found((loose, 0.9, 0), (C, 0.8, 0)), wanted((A, 0), (C, 0), ignored=(crowd,)))
+    result = meter.result()
+    assert (result.map50, result.map) == pytest.approx((1.0, (3 + 7 * 51 / 101) / 10))
 
 
 def test_a_class_that_nobody_searched_is_neither_right_nor_wrong() -> None:

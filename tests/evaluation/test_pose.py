@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -128,6 +129,19 @@ def test_precision_and_recall_of_poses() -> None:
     ).result()
     assert (result.precision, result.recall, result.f1) == (0.5, 0.5, 0.5)
     assert result.map50 == pytest.approx(51 / 101)
+
+
+def test_only_poses_that_would_be_deployed_are_shown() -> None:
+    """A score at the threshold is not above it, and the car takes one of `max_boxes`."""
+    persons = labels((A, (2, 2, 2)), (B, (2, 2, 2)))
+    at_threshold = found((A, 0.9, points(A)), (B, 0.5, points(B)))
+    above = found((A, 0.9, points(A)), (B, 0.8, points(B)))
+    for seen, most in ((at_threshold, 9), (above, 2)):
+        meter = PoseMeter(TASK, msgspec.structs.replace(DETECTION, max_boxes=most))
+        meter.add(*seen, persons)
+        result = meter.result()
+        assert (result.precision, result.recall, result.pck) == (1.0, 0.5, 0.5)
+        assert result.map50 == pytest.approx(1.0)
 
 
 def test_persons_without_keypoints_and_ignored_areas_count_nowhere() -> None:
