@@ -159,7 +159,8 @@ class _Exchange(nn.Module):
 def _message(source: int, stride: int, channels: int) -> nn.Sequential:
     """A 1x1 convolution at the coarser of two strides, where it costs least."""
     layer = nn.Conv2d(channels, channels, 1)
-    nn.init.zeros_(layer.weight)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
     if source > stride:
         return nn.Sequential(layer, nn.Upsample(scale_factor=float(source // stride)))
     if source < stride:

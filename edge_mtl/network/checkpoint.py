@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -22,19 +23,29 @@ _MESSAGE_LENGTH = 200  # torch lists every tensor that does not fit
 
 
 class CheckpointError(EdgeMtlError):
-    """A checkpoint is missing, damaged, or of another spec."""
+    """A checkpoint is missing, damaged, of another spec, or cannot be written."""
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file whole or not at all: a kill leaves the old one or the new one."""
+    """Write a safetensors file whole or not at all: a kill leaves the old one or the new one.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         contiguous = {name: value.detach().contiguous() for name, value in tensors.items()}
         # Not save_file, whose files only their owner may read, whatever the umask.
         temporary.write_bytes(safetensors.torch.save(contiguous, metadata))
         temporary.replace(path)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: expected a file that can be written, found: {error.strerror}; choose "
+            "another place, or make room there"
+        ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -65,6 +76,9 @@ def save_checkpoint(
 
     pruned: they are narrower than the layers of the spec, on purpose; `load_checkpoint` then makes
         a network as narrow.
+
+    Raises:
+        CheckpointError: it cannot be written.
     """
     metadata = {"spec": msgspec.json.encode(spec).decode()}
     if pruned:
@@ -121,6 +135,8 @@ def narrow_as(network: Network, path: Path) -> None:
     weights, metadata = load_tensors(path)
     if _PRUNED not in metadata:
         return
+    if network.fusion is not None:
+        weights = network.fusion.fitted(weights)
     try:
         narrow(network, weights)
     except RuntimeError as error:

@@ -32,11 +32,13 @@ class Network(nn.Module):
 
     Raises:
         UsageError: no backbone and no textbook network has the name that the spec gives (the
-            nearest one is named), or the one that has it cannot do what the spec asks of it.
+            nearest one is named), or the one that has it cannot do what the spec asks of it; or
+            torch needs the name of a task or a plane for itself.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
+        _check_keys(spec)
         self.spec = spec
         heads: list[Head]
         if spec.backbone in TEXTBOOKS:
@@ -89,6 +91,20 @@ class Network(nn.Module):
         image = next(self.parameters()).new_zeros(1, 3, height, width)
         planes = {plane.name: torch.zeros_like(image[:, :1]) for plane in self.spec.planes}
         return (image, planes) if planes else (image,)
+
+
+def _check_keys(spec: ModelSpec) -> None:
+    """Layers by name are attributes of an `nn.ModuleDict`, which has some already."""
+    names = [task.name for task in spec.segmentations]
+    names += [task.name for task in spec.classifications]
+    names += [plane.name for plane in spec.planes if plane.fusion == "stem"]
+    taken = nn.ModuleDict()
+    for name in names:
+        if hasattr(taken, name):
+            raise UsageError(
+                "expected names of tasks and planes that torch does not need for itself, found "
+                f"{name!r}; choose another name, such as '{name}_'"
+            )
 
 
 def _check_name(backbone: str) -> None:

@@ -65,11 +65,6 @@ def test_without_messages_each_head_has_a_view_of_its_own() -> None:
     """What training starts from."""
     features = make_features()
     attention = CrossTask(HEADS, CHANNELS).eval()
-    for exchange in attention.exchanges:
-        for layer in exchange.modules():
-            if isinstance(layer, nn.Conv2d):
-                assert layer.bias is not None
-                nn.init.zeros_(layer.bias)
     with torch.inference_mode():
         views = attention(features)
         for own, view in zip(attention.views, views, strict=True):

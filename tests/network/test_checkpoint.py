@@ -136,6 +136,15 @@ def test_weights_that_are_not_those_of_the_spec(tmp_path: Path, network: Network
         load_checkpoint(tmp_path / "wide.safetensors")
 
 
+def test_a_file_that_cannot_be_written(tmp_path: Path, network: Network) -> None:
+    (tmp_path / "folder.safetensors").mkdir()
+    (tmp_path / "file").touch()
+    for name in ("none/a.safetensors", "file/a.safetensors", "folder.safetensors"):
+        with pytest.raises(CheckpointError, match=f"{name}: expected a file that can be written"):
+            save_checkpoint(tmp_path / name, SPEC, network.state_dict())
+    assert {each.name for each in tmp_path.iterdir()} == {"folder.safetensors", "file"}
+
+
 def test_a_failed_save_keeps_what_was_there(path: Path, network: Network) -> None:
     before = path.read_bytes()
     same = torch.zeros(3)

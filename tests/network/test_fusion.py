@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import pytest
 import torch
 from torch import Tensor
 
-from edge_mtl.network.checkpoint import load_checkpoint, save_checkpoint
+from edge_mtl.errors import UsageError
+from edge_mtl.network.checkpoint import load_checkpoint, narrow_as, save_checkpoint
 from edge_mtl.network.network import Network
 from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput, SegmentationTask
 
@@ -89,6 +91,33 @@ def test_weights_for_pictures_alone_load_and_mean_what_they_meant() -> None:
     with torch.inference_mode():
         torch.testing.assert_close(network(image, planes)["s"], without(image)["s"])
     assert without.backbone.stem[0].weight.shape[1] == 3  # nothing was done to what was loaded
+
+
+@pytest.mark.parametrize("name", ["type", "forward"])
+def test_a_plane_with_a_name_that_torch_needs_is_refused(name: str) -> None:
+    early, stem = (
+        msgspec.structs.replace(spec_of(fusion), planes=(PlaneInput(name=name, fusion=fusion),))
+        for fusion in ("early", "stem")
+    )
+    Network(early)
+    with pytest.raises(UsageError, match=f"found '{name}'.*choose another name"):
+        Network(stem)
+
+
+def test_a_pruned_network_for_pictures_alone_is_a_start(tmp_path: Path) -> None:
+    pruned = made(spec_of()).state_dict()
+    inner = "backbone.stages.0.1.first"  # of a residual block
+    for name in (f"{inner}.0.weight", *(n for n in pruned if n.startswith(f"{inner}.1."))):
+        pruned[name] = pruned[name][:8].clone() if pruned[name].ndim else pruned[name]
+    second = "backbone.stages.0.1.second.0.weight"
+    pruned[second] = pruned[second][:, :8].clone()
+    save_checkpoint(tmp_path / "p.safetensors", spec_of(), pruned, pruned=True)
+    network = made(spec_of("early", "stem"))
+    narrow_as(network, tmp_path / "p.safetensors")
+    assert network.get_submodule(f"{inner}.0").out_channels == 8
+    assert network.backbone.stem[0].in_channels == 4
+    image, planes = inputs(network)
+    assert network(image, planes)["s"].shape == (2, 1, 8, 16)
 
 
 def test_checkpoints_keep_what_was_learned_of_a_plane(tmp_path: Path) -> None:

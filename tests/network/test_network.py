@@ -158,6 +158,19 @@ def test_an_unknown_backbone_is_answered_with_the_nearest(name: str, near: str) 
         Network(make_spec(name))
 
 
+@pytest.mark.parametrize(
+    ("backbone", "task"),
+    [
+        ("edgenet-n", SegmentationTask(name="half", classes=("a", "b"))),
+        ("edgenet-n", ClassificationTask(name="type", classes=("a", "b"))),
+        ("multitask-cnn", ClassificationTask(name="training", classes=("a", "b"))),
+    ],
+)
+def test_names_that_torch_needs_are_refused(backbone: str, task: Task) -> None:
+    with pytest.raises(UsageError, match=f"found '{task.name}'.*choose another name"):
+        Network(make_spec(backbone, (task,)))
+
+
 @pytest.mark.parametrize("backbone", ["edgenet-n", "efficientnet-lite0", "resnet18"])
 def test_masks_at_stride_2_see_the_backbones_detail_where_it_gives_any(backbone: str) -> None:
     task = SegmentationTask(name="surface", classes=("Road", "Car"), stride=2)
