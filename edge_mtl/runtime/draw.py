@@ -142,7 +142,9 @@ def _draw_text(image: Image, text: str, above: tuple[int, int], plate: _Colour) 
     height, width = image.shape[:2]
     scale = max(0.38, min(height, width) / 1100)
     stroke = max(1, round(scale * 1.4))
-    (text_width, text_height), descent = cv2.getTextSize(text, _FONT, scale, stroke)
+    text_width = cv2.getTextSize(text, _FONT, scale, stroke)[0][0]
+    # From OpenCV 5 on, a text without "g" has another descent: all plates get the same height.
+    (_, text_height), descent = cv2.getTextSize("(gjpq|", _FONT, scale, stroke)
     margin = max(2, round(scale * 5))
     plate_width: int = text_width + 2 * margin
     plate_height: int = text_height + descent + margin

@@ -104,6 +104,14 @@ def test_a_classification_is_a_line_below_the_status() -> None:
     assert status_rows(both) == 3 * plate - 2
 
 
+def test_a_line_with_long_letters_does_not_cover_the_one_above() -> None:
+    alone = Annotator()(scene(), GREY)
+    below = {"(gjpqy|": classified(0.9, 0.1)}
+    both = Annotator()(replace(scene(), classifications=below), GREY)
+    plate = status_rows({})
+    np.testing.assert_array_equal(both[: plate - 1, :40], alone[: plate - 1, :40])
+
+
 def test_of_classes_that_exclude_each_other_the_best_is_named() -> None:
     assert list(lines_of({"time": classified(0.3, 0.45, 0.25)})) == ["time: class 1 0.45"]
 
