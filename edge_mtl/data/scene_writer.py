@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def _frames_done(dataset: Dataset, folder: Path, card: bytes) -> int:
                 f"{folder}: expected to go on with its {len(lines)} frames, found other labels on "
                 f"the last of them; delete it or give another, or run what wrote it"
             )
-    labels.write_bytes(b"".join(lines))
+    os.truncate(labels, sum(map(len, lines)))
     return len(lines)
 
 
