@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,17 @@ from edge_mtl.spec import (
 )
 
 EDGE_SCALE, EDGE_ZERO_POINT = 0.1, 128
+
+
+@pytest.fixture(scope="session")
+def one_thread() -> Iterator[None]:
+    """torch computes with one thread from here on."""
+    import torch  # not every test needs it
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

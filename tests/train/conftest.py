@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask
 from edge_mtl.train.config import DataConfig, DataSource, TrainConfig
@@ -18,12 +17,8 @@ ROAD, CAR, UNLABELLED = 3, 8, 11
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> Iterator[None]:
+def _one_thread(one_thread: None) -> None:
     """These networks are too small to share out, and the order of sums must not change."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
