@@ -95,7 +95,7 @@ class Railing:
             return
         a, b = (self.a + (self.b - self.a) * share for share in part)
         length = hypot(*(b - a))
-        depth = hypot((a[0] + b[0]) / 2 - camera.x, (a[1] + b[1]) / 2 - camera.z)
+        _, _, depth = camera.spot((a[0] + b[0]) / 2, 0.0, (a[1] + b[1]) / 2)
         code = Code.FENCE.at(depth)
         colour = lit(self.colour, canvas.front_light)
 
@@ -142,7 +142,8 @@ class Block(Upright):
     def paint(self, canvas: Canvas) -> None:
         camera = canvas.camera
         half, high, deep = self.size[0] / 2, self.size[1], self.size[2]
-        code = self.code.at(self.distance(camera))
+        _, _, depth = camera.spot(self.x, 0.0, self.z)
+        code = self.code.at(depth)
 
         def face(corners: tuple[tuple[float, float, float], ...], light: float) -> None:
             spots = [camera.spot(self.x + x, y, self.z + z) for x, y, z in corners]

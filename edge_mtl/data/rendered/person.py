@@ -55,7 +55,7 @@ class Posed:
     def paint(self, canvas: Canvas) -> None:
         camera, person = canvas.camera, self.person
         unit = person.height * camera.focal / self.depth[18]
-        thing = canvas.begin("pedestrian", self.distance(camera))
+        thing = canvas.begin("pedestrian", float(self.depth.mean()))
         if thing is None:
             return
         facing = cos(person.yaw - camera.yaw)
@@ -196,7 +196,7 @@ class Cyclist:
         viewed = camera.view(self._in_world(own))
         if viewed[:, 2].min() < 1.0:
             return
-        thing = canvas.begin("cyclist", self.distance(camera))
+        thing = canvas.begin("cyclist", float(viewed[:, 2].mean()))
         if thing is None:
             return
         flat = camera.image(viewed)

@@ -34,7 +34,7 @@ class Sign(Upright):
         u, v, depth = camera.spot(self.x, self.height, self.z)
         if depth < 1.5:
             return
-        thing = canvas.begin("sign", self.distance(camera))
+        thing = canvas.begin("sign", depth)
         if thing is None:
             return
         middle = np.array((u, v))
@@ -149,7 +149,7 @@ class TrafficLight:
         u, v, depth = camera.spot(self.x, self.height, self.z)
         if depth < 1.5:
             return
-        thing = canvas.begin("sign", self.distance(camera))
+        thing = canvas.begin("sign", depth)
         if thing is None:
             return
         middle = np.array((u, v))

@@ -88,7 +88,7 @@ class Placed:
         return self.vehicle.distance(camera)
 
     def paint(self, canvas: Canvas) -> None:
-        thing = canvas.begin("car", self.distance(canvas.camera))
+        thing = canvas.begin("car", float(self.viewed[:, 2].mean()))
         if thing is None:
             return
         starts = self.starts

@@ -133,3 +133,27 @@ def test_hidden_keypoints_are_flagged(samples: list[Sample]) -> None:
         seen = points[points[:, 2] == 2]
         for x, y in seen[:, :2].astype(int):
             assert not car[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].all()
+
+
+def test_people_are_as_deep_as_the_ground_they_stand_on() -> None:
+    """Depth is along the camera's axis: beside it that is less than the straight distance."""
+    drive = RenderedScenes(120, seed=4, clip_frames=4, fps=1.0)
+    ground = [CLASSES.index(name) for name in ("Road", "Pavement")]
+    people = VOCABULARY.boxes.index("pedestrian")
+    ratios = []
+    for index in range(0, len(drive), 4):
+        sample = drive[index]
+        assert sample.boxes is not None
+        depth, mask = sample.planes["depth"].astype(float), sample.masks["segmentation"]
+        width = depth.shape[1]
+        for corners in sample.boxes.corners[sample.boxes.class_ids == people]:
+            x, bottom = int(corners[[0, 2]].mean()), int(corners[3])
+            beside = abs(x - width / 2) > 0.35 * width
+            tall = corners[3] - corners[1] > 40
+            if not (beside and tall and bottom + 1 < len(depth)):
+                continue
+            if mask[bottom + 1, x] in ground:
+                of_person = np.median(depth[int(corners[1:4:2].mean()), x - 1 : x + 2])
+                ratios.append(of_person / depth[bottom + 1, x])
+    assert len(ratios) >= 5
+    assert np.median(ratios) == pytest.approx(0.96, abs=0.04)  # the near foot is nearer
