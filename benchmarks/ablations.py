@@ -14,13 +14,13 @@ Runs this short rank methods roughly; `--seed` repeats a row to see how far chan
 from __future__ import annotations
 
 import statistics
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
+from checkout import commit
 from rich.console import Console
 from rich.table import Table
 
@@ -120,18 +120,22 @@ def command(
     scenes = work / "ablation-scenes"
     if not (scenes / "dataset.json").exists():
         write_scene_folder(RenderedScenes(SCENES, SCENES_SEED, clip_frames=12, fps=2.0), scenes)
-    done = msgspec.json.decode(RESULTS.read_bytes(), type=list[Row]) if RESULTS.exists() else []
     for name in row or ROWS:
         for number in seed or [0]:
             config = _config(name, number, camvid, scenes)
             essence = msgspec.json.encode(_without_places(config)).decode()
-            if any(each.config == essence for each in done):
+            if any(each.config == essence for each in _results()):
                 continue
             made = _run(name, config, essence, camvid, work)
-            done = [each for each in done if (each.name, each.seed) != (name, number)] + [made]
+            # Read anew: another call may have added rows meanwhile.
+            others = [each for each in _results() if (each.name, each.seed) != (name, number)]
             RESULTS.parent.mkdir(exist_ok=True)
-            write_whole(RESULTS, msgspec.json.format(msgspec.json.encode(done)) + b"\n")
-    Console().print(_table(done))
+            write_whole(RESULTS, msgspec.json.format(msgspec.json.encode([*others, made])) + b"\n")
+    Console().print(_table(_results()))
+
+
+def _results() -> list[Row]:
+    return msgspec.json.decode(RESULTS.read_bytes(), type=list[Row]) if RESULTS.exists() else []
 
 
 def _config(name: str, seed: int, camvid: Path, scenes: Path) -> TrainConfig:
@@ -173,9 +177,6 @@ def _run(name: str, config: TrainConfig, essence: str, camvid: Path, work: Path)
         dataset = open_dataset(data, "val", limit)
         engine = TorchEngine(network, network.spec)
         figures[kind] = evaluate(network.spec, engine, dataset).to_json()
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=HERE
-    )
     return Row(
         name=name,
         seed=config.seed,
@@ -183,7 +184,7 @@ def _run(name: str, config: TrainConfig, essence: str, camvid: Path, work: Path)
         config=essence,
         minutes=round(sum(msgspec.json.decode(line)["seconds"] for line in lines) / 60, 1),
         machine=msgspec.to_builtins(Machine.here()),
-        commit=commit.stdout.strip(),
+        commit=commit(),
         **figures,
     )
 

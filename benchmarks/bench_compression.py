@@ -5,11 +5,13 @@
 
 Each NAME=CHECKPOINT is exported in fp32 and in int8 (for a checkpoint that was trained without
 regard to 8 bits that is post-training quantisation), measured on the val split and timed on one
-thread. Under each row stand the commands that made it. The checkpoints are made with
+thread. The figures, with the commands that made them, go to `benchmarks/results/compression.json`.
+The checkpoints are made with
 
     edge-mtl prune driving-s --ratio 0.3 --data camvid:data/camvid -o narrow.safetensors
-    edge-mtl train driving-s name=pruned init=narrow.safetensors imagenet=false frozen_stages=0
-    edge-mtl train driving-s name=qat init=driving-s imagenet=false frozen_stages=0 epochs=4 \
+    edge-mtl train driving-s name=pruned init=narrow.safetensors imagenet=false frozen_stages=0 \
+        epochs=8
+    edge-mtl train driving-s name=qat init=driving-s imagenet=false frozen_stages=0 epochs=2 \
         learning_rate=1e-4 warmup_epochs=0 quantization_aware=cpu
 """
 
@@ -24,16 +26,41 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from checkout import commit
 from rich.console import Console
 from rich.table import Table
 
 from edge_mtl import zoo
 from edge_mtl.compression.cost import Cost
 from edge_mtl.evaluation.accuracy import headline
+from edge_mtl.machine import Machine
 from edge_mtl.network.checkpoint import load_checkpoint
+from edge_mtl.train.whole_file import write_whole
 
+RESULTS = Path(__file__).parent / "results" / "compression.json"
 PRECISIONS = ("fp32", "int8")
 _MAIN = "from edge_mtl.cli import main; main()"
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """A network in one precision. accuracy: of each task the figure it is judged by, a fraction;
+    p50_ms, p90_ms: of the engine alone, on one thread."""
+
+    name: str
+    precision: str
+    parameters: int
+    macs: int
+    accuracy: dict[str, float]
+    engine: str
+    p50_ms: float
+    p90_ms: float
+    commands: list[str]
+
+
+class Results(msgspec.Struct, kw_only=True):
+    rows: list[Row]
+    machine: Machine
+    commit: str
 
 
 class Edge:
@@ -62,8 +89,7 @@ def command(
     limit: Annotated[int, typer.Option(help="At most so many frames measured.")] = 128,
     seconds: Annotated[float, typer.Option(help="How long each is timed.")] = 10.0,
 ) -> None:
-    table = Table("network", "M parameters", "G MACs", "accuracy, %", f"{engine} ms", "90th %")
-    commands = []
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         for given in checkpoints:
             name, separator, checkpoint = given.partition("=")
@@ -78,25 +104,38 @@ def command(
                 accuracy = edge(*export, "--calibrate", data, *counts)["accuracy"]["exported"]
                 timing = ("--engine", engine, "--threads", "1", "--seconds", str(seconds))
                 latency = edge("bench", bundle, *timing)["stages"]["engine"]
-                figures = [
-                    f"{task} {figure} {100 * value:.1f}"
-                    for task, each in accuracy.items()
-                    if task != "frames"
-                    for figure, value in [headline(each)]
-                ]
-                table.add_row(
-                    f"{name} {precision}",
-                    f"{cost.parameters / 1e6:.2f}",
-                    f"{cost.macs / 1e9:.2f}",
-                    ", ".join(figures),
-                    f"{latency['p50_ms']:.2f}",
-                    f"{latency['p90_ms']:.2f}",
+                del accuracy["frames"]
+                row = Row(
+                    name=name,
+                    precision=precision,
+                    parameters=cost.parameters,
+                    macs=cost.macs,
+                    accuracy={task: headline(each)[1] for task, each in accuracy.items()},
+                    engine=engine,
+                    p50_ms=latency["p50_ms"],
+                    p90_ms=latency["p90_ms"],
+                    commands=[each.replace(f"{folder}/", "") for each in edge.commands],
                 )
-                commands += [f"{name} {precision}:", *(f"    {each}" for each in edge.commands)]
-        commands = [each.replace(f"{folder}/", "") for each in commands]
-    console = Console(markup=False, width=120)
-    console.print(table)
-    print(*commands, sep="\n")
+                rows.append(row)
+    results = Results(rows=rows, machine=Machine.here(), commit=commit())
+    RESULTS.parent.mkdir(exist_ok=True)
+    write_whole(RESULTS, msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+    Console(width=120).print(_table(rows))
+
+
+def _table(rows: list[Row]) -> Table:
+    tasks = list(rows[0].accuracy)
+    table = Table("network", "M parameters", "G MACs", *tasks, f"{rows[0].engine} ms", "90th %")
+    for row in rows:
+        table.add_row(
+            f"{row.name} {row.precision}",
+            f"{row.parameters / 1e6:.2f}",
+            f"{row.macs / 1e9:.2f}",
+            *(f"{100 * row.accuracy[task]:.1f}" for task in tasks),
+            f"{row.p50_ms:.2f}",
+            f"{row.p90_ms:.2f}",
+        )
+    return table
 
 
 if __name__ == "__main__":
