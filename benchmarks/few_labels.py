@@ -1,0 +1,145 @@
+"""What pseudo-labels are worth where few pictures are labelled.
+
+    python benchmarks/few_labels.py --camvid data/camvid
+
+Every sixth training frame of CamVid keeps its labels, those of the others are hidden. Three runs of
+the same length: from the labelled frames alone; half from these and half from the others, with the
+labels that the first network gives them (`edge-mtl label`, at two scales and mirrored); and, as a
+bound, from all labels. All are runs of `ablations.toml` with masks and boxes of CamVid alone,
+measured on the validation split. The figures are added to `benchmarks/results/few_labels.json`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from ablations import only
+from checkout import commit
+from rich.console import Console
+from rich.table import Table
+
+from edge_mtl.cli.progress import make_progress
+from edge_mtl.config import load_config
+from edge_mtl.data.datasets import open_dataset
+from edge_mtl.data.scene_writer import write_scene_folder
+from edge_mtl.evaluation.accuracy import evaluate
+from edge_mtl.labelling.confidence import Confidence
+from edge_mtl.labelling.labelled import Labelled
+from edge_mtl.labelling.network_teacher import NetworkTeacher
+from edge_mtl.machine import Machine
+from edge_mtl.network.checkpoint import load_checkpoint
+from edge_mtl.network.engine import TorchEngine
+from edge_mtl.train.config import DataSource, TrainConfig
+from edge_mtl.train.loop import train
+from edge_mtl.train.whole_file import write_whole
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "few_labels.json"
+KEPT = 6
+"""One frame in so many keeps its labels."""
+SCALES = (1.0, 1.5)
+
+LABELLED, PSEUDO, ALL = "labelled frames alone", "and pseudo-labels", "all labels"
+
+
+class Row(msgspec.Struct, kw_only=True):
+    name: str
+    seed: int
+    miou: float
+    map50: float
+    command: str
+    machine: Machine
+    commit: str
+
+
+def command(
+    camvid: Annotated[Path, typer.Option(help="CamVid's folder.")],
+    seed: Annotated[list[int] | None, typer.Option(help="Repeat for more; 0 if left out.")] = None,
+    work: Annotated[Path, typer.Option(help="Where the runs are made.")] = Path("runs"),
+) -> None:
+    for number in seed or [0]:
+        with tempfile.TemporaryDirectory() as folder:
+            few, others = _split(camvid.resolve(), Path(folder))
+            teacher = _run(LABELLED, number, [f"camvid:{few}"], camvid, work)
+            pseudo = Path(folder) / "pseudo"
+            with closing(NetworkTeacher.open(teacher, scales=SCALES, mirror=True)) as opened:
+                unlabelled = open_dataset(f"images:{others}", "train", None)
+                write_scene_folder(Labelled(unlabelled, [opened], (), Confidence()), pseudo)
+            _run(PSEUDO, number, [f"camvid:{few}", f"scenes:{pseudo}"], camvid, work)
+        _run(ALL, number, [f"camvid:{camvid}"], camvid, work)
+    Console().print(_table(_results()))
+
+
+def _split(camvid: Path, folder: Path) -> tuple[Path, Path]:
+    """A folder in CamVid's layout with the frames that keep their labels, and one with the images
+    of the others."""
+    few, others = folder / "few", folder / "others"
+    for each in (few / "train", few / "trainannot", others):
+        each.mkdir(parents=True)
+    for index, image in enumerate(sorted((camvid / "train").iterdir())):
+        if index % KEPT:
+            (others / image.name).symlink_to(image)
+            continue
+        (few / "train" / image.name).symlink_to(image)
+        mask = f"{image.stem}.png"
+        (few / "trainannot" / mask).symlink_to(camvid / "trainannot" / mask)
+    return few, others
+
+
+def _run(name: str, seed: int, sources: list[str], camvid: Path, work: Path) -> Path:
+    """Train and measure; give the checkpoint."""
+    base = only("segmentation", "detection")(load_config(HERE / "ablations.toml", TrainConfig))
+    samples = len(open_dataset(f"camvid:{camvid}", "train", None))
+    train_sources = tuple(DataSource(data=each, draws=samples // len(sources)) for each in sources)
+    val = DataSource(data=f"camvid:{camvid}", split="val")
+    data = msgspec.structs.replace(base.data, train=train_sources, val=val, val_limit=20)
+    run = f"few-labels-{name.replace(' ', '-')}-{seed}"
+    config = msgspec.structs.replace(
+        base, name=run, seed=seed, data=data, loss_weights={"segmentation": 1.0, "detection": 0.5}
+    )
+    with make_progress() as bar:
+        checkpoint = train(config, work, bar) / "last.safetensors"
+    network = load_checkpoint(checkpoint)
+    validation = open_dataset(f"camvid:{camvid}", "val", None)
+    figures = evaluate(network.spec, TorchEngine(network, network.spec), validation).to_json()
+    made = Row(
+        name=name,
+        seed=seed,
+        miou=figures["segmentation"]["miou"],
+        map50=figures["detection"]["map50"],
+        command=f"python benchmarks/few_labels.py --camvid DIR --seed {seed}",
+        machine=Machine.here(),
+        commit=commit(),
+    )
+    # Read anew: another call may have added rows meanwhile.
+    others = [each for each in _results() if (each.name, each.seed) != (name, seed)]
+    RESULTS.parent.mkdir(exist_ok=True)
+    write_whole(RESULTS, msgspec.json.format(msgspec.json.encode([*others, made])) + b"\n")
+    return checkpoint
+
+
+def _results() -> list[Row]:
+    return msgspec.json.decode(RESULTS.read_bytes(), type=list[Row]) if RESULTS.exists() else []
+
+
+def _table(rows: list[Row]) -> Table:
+    """A line a run, the mean over its seeds, in percent."""
+    table = Table("trained from", "seeds", "mIoU", "mAP50")
+    for name in (LABELLED, PSEUDO, ALL):
+        found = [each for each in rows if each.name == name]
+        if found:
+            miou = statistics.mean(each.miou for each in found)
+            map50 = statistics.mean(each.map50 for each in found)
+            seeds = ", ".join(str(each.seed) for each in found)
+            table.add_row(name, seeds, f"{100 * miou:.1f}", f"{100 * map50:.1f}")
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(command)
