@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import rows
 import typer
 from checkout import commit
 from rich.console import Console
@@ -33,13 +34,13 @@ from edge_mtl.evaluation.accuracy import evaluate, headline
 from edge_mtl.machine import Machine
 from edge_mtl.network.checkpoint import load_checkpoint
 from edge_mtl.network.engine import TorchEngine
+from edge_mtl.network.network import Network
 from edge_mtl.train.config import TrainConfig
 from edge_mtl.train.loop import train
 from edge_mtl.train.weighting import METHODS, WeightingConfig
-from edge_mtl.train.whole_file import write_whole
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "ablations.json"
+RESULTS = rows.RESULTS / "ablations.json"
 SCENES, SCENES_SEED = 600, 1
 
 Change = Callable[[TrainConfig], TrainConfig]
@@ -124,18 +125,17 @@ def command(
         for number in seed or [0]:
             config = _config(name, number, camvid, scenes)
             essence = msgspec.json.encode(_without_places(config)).decode()
-            if any(each.config == essence for each in _results()):
+            if any(each.config == essence for each in rows.read_rows(RESULTS, Row)):
                 continue
             made = _run(name, config, essence, camvid, work)
-            # Read anew: another call may have added rows meanwhile.
-            others = [each for each in _results() if (each.name, each.seed) != (name, number)]
-            RESULTS.parent.mkdir(exist_ok=True)
-            write_whole(RESULTS, msgspec.json.format(msgspec.json.encode([*others, made])) + b"\n")
-    Console().print(_table(_results()))
+            rows.put_row(RESULTS, made, lambda each: (each.name, each.seed))
+    Console().print(_table(rows.read_rows(RESULTS, Row)))
 
 
-def _results() -> list[Row]:
-    return msgspec.json.decode(RESULTS.read_bytes(), type=list[Row]) if RESULTS.exists() else []
+def figures_of(network: Network, data: str, limit: int | None = None) -> dict[str, Any]:
+    """The accuracy of a network in torch on the val split of a data set."""
+    engine = TorchEngine(network, network.spec)
+    return evaluate(network.spec, engine, open_dataset(data, "val", limit)).to_json()
 
 
 def _config(name: str, seed: int, camvid: Path, scenes: Path) -> TrainConfig:
@@ -174,9 +174,7 @@ def _run(name: str, config: TrainConfig, essence: str, camvid: Path, work: Path)
         if kind == "camvid" and name == "classification":
             figures[kind] = {}
             continue
-        dataset = open_dataset(data, "val", limit)
-        engine = TorchEngine(network, network.spec)
-        figures[kind] = evaluate(network.spec, engine, dataset).to_json()
+        figures[kind] = figures_of(network, data, limit)
     return Row(
         name=name,
         seed=config.seed,
@@ -189,13 +187,13 @@ def _run(name: str, config: TrainConfig, essence: str, camvid: Path, work: Path)
     )
 
 
-def _table(rows: list[Row]) -> Table:
+def _table(found_rows: list[Row]) -> Table:
     """A line a row, the mean over its seeds, in percent."""
     table = Table(
         "run", "seeds", "mIoU", "mAP50", "scenes: mIoU", "mAP50", "PCK", "time", "weather"
     )
     for name in ROWS:
-        found = [each for each in rows if each.name == name]
+        found = [each for each in found_rows if each.name == name]
         if not found:
             continue
         cells = []

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import rows
 import typer
 from checkout import commit
 from rich.console import Console
@@ -35,9 +36,8 @@ from edge_mtl.compression.cost import Cost
 from edge_mtl.evaluation.accuracy import headline
 from edge_mtl.machine import Machine
 from edge_mtl.network.checkpoint import load_checkpoint
-from edge_mtl.train.whole_file import write_whole
 
-RESULTS = Path(__file__).parent / "results" / "compression.json"
+RESULTS = rows.RESULTS / "compression.json"
 PRECISIONS = ("fp32", "int8")
 _MAIN = "from edge_mtl.cli import main; main()"
 
@@ -55,10 +55,6 @@ class Row(msgspec.Struct, kw_only=True):
     p50_ms: float
     p90_ms: float
     commands: list[str]
-
-
-class Results(msgspec.Struct, kw_only=True):
-    rows: list[Row]
     machine: Machine
     commit: str
 
@@ -89,7 +85,7 @@ def command(
     limit: Annotated[int, typer.Option(help="At most so many frames measured.")] = 128,
     seconds: Annotated[float, typer.Option(help="How long each is timed.")] = 10.0,
 ) -> None:
-    rows = []
+    made = []
     with tempfile.TemporaryDirectory() as folder:
         for given in checkpoints:
             name, separator, checkpoint = given.partition("=")
@@ -115,23 +111,23 @@ def command(
                     p50_ms=latency["p50_ms"],
                     p90_ms=latency["p90_ms"],
                     commands=[each.replace(f"{folder}/", "") for each in edge.commands],
+                    machine=Machine.here(),
+                    commit=commit(),
                 )
-                rows.append(row)
-    results = Results(rows=rows, machine=Machine.here(), commit=commit())
-    RESULTS.parent.mkdir(exist_ok=True)
-    write_whole(RESULTS, msgspec.json.format(msgspec.json.encode(results)) + b"\n")
-    Console(width=120).print(_table(rows))
+                made.append(row)
+                rows.put_row(RESULTS, row, lambda each: (each.name, each.precision, each.engine))
+    Console(width=120).print(_table(made))
 
 
-def _table(rows: list[Row]) -> Table:
-    tasks = list(rows[0].accuracy)
-    table = Table("network", "M parameters", "G MACs", *tasks, f"{rows[0].engine} ms", "90th %")
-    for row in rows:
+def _table(made: list[Row]) -> Table:
+    tasks = list(dict.fromkeys(task for row in made for task in row.accuracy))
+    table = Table("network", "M parameters", "G MACs", *tasks, f"{made[0].engine} ms", "90th %")
+    for row in made:
         table.add_row(
             f"{row.name} {row.precision}",
             f"{row.parameters / 1e6:.2f}",
             f"{row.macs / 1e9:.2f}",
-            *(f"{100 * row.accuracy[task]:.1f}" for task in tasks),
+            *(f"{100 * row.accuracy[task]:.1f}" if task in row.accuracy else "" for task in tasks),
             f"{row.p50_ms:.2f}",
             f"{row.p90_ms:.2f}",
         )

@@ -12,14 +12,14 @@ measured on the validation split. The figures are added to `benchmarks/results/f
 from __future__ import annotations
 
 import statistics
-import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
+import rows
 import typer
-from ablations import only
+from ablations import figures_of, only
 from checkout import commit
 from rich.console import Console
 from rich.table import Table
@@ -28,19 +28,16 @@ from edge_mtl.cli.progress import make_progress
 from edge_mtl.config import load_config
 from edge_mtl.data.datasets import open_dataset
 from edge_mtl.data.scene_writer import write_scene_folder
-from edge_mtl.evaluation.accuracy import evaluate
 from edge_mtl.labelling.confidence import Confidence
 from edge_mtl.labelling.labelled import Labelled
 from edge_mtl.labelling.network_teacher import NetworkTeacher
 from edge_mtl.machine import Machine
 from edge_mtl.network.checkpoint import load_checkpoint
-from edge_mtl.network.engine import TorchEngine
 from edge_mtl.train.config import DataSource, TrainConfig
 from edge_mtl.train.loop import train
-from edge_mtl.train.whole_file import write_whole
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "few_labels.json"
+RESULTS = rows.RESULTS / "few_labels.json"
 KEPT = 6
 """One frame in so many keeps its labels."""
 SCALES = (1.0, 1.5)
@@ -61,19 +58,19 @@ class Row(msgspec.Struct, kw_only=True):
 def command(
     camvid: Annotated[Path, typer.Option(help="CamVid's folder.")],
     seed: Annotated[list[int] | None, typer.Option(help="Repeat for more; 0 if left out.")] = None,
-    work: Annotated[Path, typer.Option(help="Where the runs are made.")] = Path("runs"),
+    work: Annotated[Path, typer.Option(help="Where runs are made.")] = Path("runs"),
 ) -> None:
+    few, others = _split(camvid.resolve(), work / "few-labels")
     for number in seed or [0]:
-        with tempfile.TemporaryDirectory() as folder:
-            few, others = _split(camvid.resolve(), Path(folder))
-            teacher = _run(LABELLED, number, [f"camvid:{few}"], camvid, work)
-            pseudo = Path(folder) / "pseudo"
+        teacher = _run(LABELLED, number, [f"camvid:{few}"], camvid, work)
+        pseudo = work / f"few-labels-pseudo-{number}"
+        if not (pseudo / "dataset.json").exists():
             with closing(NetworkTeacher.open(teacher, scales=SCALES, mirror=True)) as opened:
                 unlabelled = open_dataset(f"images:{others}", "train", None)
                 write_scene_folder(Labelled(unlabelled, [opened], (), Confidence()), pseudo)
-            _run(PSEUDO, number, [f"camvid:{few}", f"scenes:{pseudo}"], camvid, work)
+        _run(PSEUDO, number, [f"camvid:{few}", f"scenes:{pseudo}"], camvid, work)
         _run(ALL, number, [f"camvid:{camvid}"], camvid, work)
-    Console().print(_table(_results()))
+    Console().print(_table(rows.read_rows(RESULTS, Row)))
 
 
 def _split(camvid: Path, folder: Path) -> tuple[Path, Path]:
@@ -81,15 +78,21 @@ def _split(camvid: Path, folder: Path) -> tuple[Path, Path]:
     of the others."""
     few, others = folder / "few", folder / "others"
     for each in (few / "train", few / "trainannot", others):
-        each.mkdir(parents=True)
+        each.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(sorted((camvid / "train").iterdir())):
         if index % KEPT:
-            (others / image.name).symlink_to(image)
+            _link(others / image.name, image)
             continue
-        (few / "train" / image.name).symlink_to(image)
+        _link(few / "train" / image.name, image)
         mask = f"{image.stem}.png"
-        (few / "trainannot" / mask).symlink_to(camvid / "trainannot" / mask)
+        _link(few / "trainannot" / mask, camvid / "trainannot" / mask)
     return few, others
+
+
+def _link(link: Path, target: Path) -> None:
+    if not link.exists():
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
 
 
 def _run(name: str, seed: int, sources: list[str], camvid: Path, work: Path) -> Path:
@@ -106,8 +109,7 @@ def _run(name: str, seed: int, sources: list[str], camvid: Path, work: Path) -> 
     with make_progress() as bar:
         checkpoint = train(config, work, bar) / "last.safetensors"
     network = load_checkpoint(checkpoint)
-    validation = open_dataset(f"camvid:{camvid}", "val", None)
-    figures = evaluate(network.spec, TorchEngine(network, network.spec), validation).to_json()
+    figures = figures_of(network, f"camvid:{camvid}")
     made = Row(
         name=name,
         seed=seed,
@@ -117,22 +119,15 @@ def _run(name: str, seed: int, sources: list[str], camvid: Path, work: Path) -> 
         machine=Machine.here(),
         commit=commit(),
     )
-    # Read anew: another call may have added rows meanwhile.
-    others = [each for each in _results() if (each.name, each.seed) != (name, seed)]
-    RESULTS.parent.mkdir(exist_ok=True)
-    write_whole(RESULTS, msgspec.json.format(msgspec.json.encode([*others, made])) + b"\n")
+    rows.put_row(RESULTS, made, lambda each: (each.name, each.seed))
     return checkpoint
 
 
-def _results() -> list[Row]:
-    return msgspec.json.decode(RESULTS.read_bytes(), type=list[Row]) if RESULTS.exists() else []
-
-
-def _table(rows: list[Row]) -> Table:
+def _table(found_rows: list[Row]) -> Table:
     """A line a run, the mean over its seeds, in percent."""
     table = Table("trained from", "seeds", "mIoU", "mAP50")
     for name in (LABELLED, PSEUDO, ALL):
-        found = [each for each in rows if each.name == name]
+        found = [each for each in found_rows if each.name == name]
         if found:
             miou = statistics.mean(each.miou for each in found)
             map50 = statistics.mean(each.map50 for each in found)
