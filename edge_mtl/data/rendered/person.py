@@ -196,11 +196,12 @@ class Cyclist:
         viewed = camera.view(self._in_world(own))
         if viewed[:, 2].min() < 1.0:
             return
-        thing = canvas.begin("cyclist", float(viewed[:, 2].mean()))
+        depth = float(viewed[:, 2].mean())
+        thing = canvas.begin("cyclist", depth)
         if thing is None:
             return
         flat = camera.image(viewed)
-        size = camera.focal / float(viewed[:, 2].mean())
+        size = camera.focal / depth
         self._paint_bicycle(canvas, thing.code, flat[27:37], (flat[37:53], flat[53:]), size)
         unit = np.array([self.height * size])
         bulk = np.array([self.clothes.bulk])
