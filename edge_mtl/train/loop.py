@@ -196,6 +196,7 @@ class _Run:
         weights = self._learner.average.weights
         shown = f"epoch {epoch}/{config.epochs}: loss {line['loss']['total']:.4g}"
         best = self._progress.best
+        self._save("last.safetensors")  # before a validation, which can fail
         if epoch % config.validate_every == 0 or epoch == config.epochs:
             device = self._fabric.device
             accuracy = validate(config.model, weights, device, self._val, self._bar)
@@ -204,7 +205,6 @@ class _Run:
             if accuracy.headline > best:
                 best = accuracy.headline
                 self._save("best.safetensors")
-        self._save("last.safetensors")
         journal.append(line)
         self._progress = Progress(epoch=epoch, step=line["step"], best=best)
         save_state(folder / "state.safetensors", config, self._progress, self._learner)

@@ -158,6 +158,21 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_epoch(
     assert [line["epoch"] for line in journal(tmp_path / "run")] == [1]
 
 
+def test_a_validation_that_fails_leaves_what_was_trained(
+    tmp_path: Path,
+    make_config: Callable[..., TrainConfig],
+    bar: Bar,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*args: Any) -> None:
+        raise EdgeMtlError("the disk is gone")
+
+    monkeypatch.setattr(loop, "validate", fail)
+    with pytest.raises(EdgeMtlError, match="disk is gone"):
+        loop.train(make_config(epochs=1), tmp_path, bar)
+    load_checkpoint(tmp_path / "run" / "last.safetensors")
+
+
 def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
     tmp_path: Path,
     make_config: Callable[..., TrainConfig],
