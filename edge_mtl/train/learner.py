@@ -61,14 +61,12 @@ def make_learner(config: TrainConfig, device: torch.device, fresh: bool) -> Lear
     if config.quantization_aware:
         target = scheme(config.quantization_aware)
         quantization = FakeQuantization(network, target).to(device)
-    # The last that all tasks share; a textbook network has no neck.
-    last_shared = list((network.neck or network.backbone).parameters())
     weighting = make_weighting(
         config.weighting,
         [task.name for task in config.model.tasks],
         config.loss_weights,
         parameters=_parameters(network, auxiliary),
-        last_shared=last_shared,
+        last_shared=_last_shared(network),
         seed=config.seed,
     )
     optimizer = make_optimizer(
@@ -80,3 +78,17 @@ def make_learner(config: TrainConfig, device: torch.device, fresh: bool) -> Lear
 
 def _parameters(network: Network, auxiliary: AuxiliaryHeads | None) -> list[nn.Parameter]:
     return [*network.parameters(), *(auxiliary.parameters() if auxiliary else ())]
+
+
+def _last_shared(network: Network) -> list[nn.Parameter]:
+    """The last parameters that all tasks share and that are trained: of the neck where every head
+    reads it, otherwise of one stage of the backbone. What some tasks do not reach would balance the
+    others among themselves and leave these as they are."""
+    modules = [network.backbone.stem, *network.backbone.stages]
+    if network.neck is not None and all(head.strides for head in network.heads):
+        modules.append(network.neck)
+    for module in reversed(modules):
+        trained = [each for each in module.parameters() if each.requires_grad]
+        if trained:
+            return trained
+    return []

@@ -59,7 +59,7 @@ def make_weighting(
     tasks: the names of all tasks, in the order of the spec.
     factors: how much each task matters, 1 where not named; 0 turns a task off.
     parameters: of the network; frozen ones may be among them. For PCGrad.
-    last_shared: the last ones that all tasks share, such as those of the neck. For GradNorm.
+    last_shared: the last ones that all tasks reach, such as those of the neck. For GradNorm.
     seed: the same in every process of a run. For PCGrad.
     """
     setup = Setup(
