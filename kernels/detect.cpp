@@ -1,12 +1,38 @@
 #include "detect.h"
 
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
+#include "multiversion.h"
 #include "winners.h"
 
 namespace edge_mtl {
+namespace {
+
+constexpr int kBlock = 64;
+
+// Writes the places of the values above a limit and returns how many they are. `Limit` is wide
+// enough to be below or above all of them.
+template <typename T, typename Limit>
+MULTIVERSION int find_above(const T* __restrict__ values, Limit limit, int count,
+                            int32_t* __restrict__ places) {
+  int found = 0;
+  for (int first = 0; first < count; first += kBlock) {
+    const int last = std::min(first + kBlock, count);
+    // Mostly there is none in a block.
+    T highest = values[first];
+    for (int i = first + 1; i < last; ++i) highest = values[i] > highest ? values[i] : highest;
+    if (!(highest > limit)) continue;
+    for (int i = first; i < last; ++i) {
+      if (values[i] > limit) places[found++] = i;
+    }
+  }
+  return found;
+}
+
+}  // namespace
 
 Detector::Detector(std::vector<DetectionLevel> levels, float min_logit, float iou_threshold,
                    int max_boxes, int max_candidates)
@@ -23,8 +49,7 @@ Detector::Detector(std::vector<DetectionLevel> levels, float min_logit, float io
   }
   candidates_.reserve(all);
   best_.resize(largest);
-  best_quantised_.resize(largest);
-  winners_.resize(largest);
+  above_.resize(largest);
   kept_.resize(max_boxes);
   cells_.resize(max_boxes);
 }
@@ -33,16 +58,25 @@ template <typename T>
 void Detector::collect(int level, const T* scores) {
   const RawTensor& tensor = levels_[level].scores;
   const int cells = static_cast<int>(tensor.plane());
-  SumOf<T>* best;
+  T* const best = reinterpret_cast<T*>(best_.data());
+  find_best(scores, tensor.channels, cells, cells, best);
+  const auto logit_of = [&](T value) {
+    return dequantised(SumOf<T>{value}, tensor.scale, tensor.zero_point);
+  };
+  int above;
   if constexpr (std::is_same_v<T, float>) {
-    best = best_.data();
+    above = find_above(best, min_logit_, cells, above_.data());
   } else {
-    best = best_quantised_.data();
+    // Of whole numbers, those from some one on are above the threshold.
+    int lowest = std::numeric_limits<T>::lowest();
+    while (lowest <= std::numeric_limits<T>::max() && !(logit_of(lowest) > min_logit_)) ++lowest;
+    above = find_above(best, lowest - 1, cells, above_.data());
   }
-  find_winners(scores, tensor.channels, cells, cells, best, winners_.data());
-  for (int cell = 0; cell < cells; ++cell) {
-    const float logit = dequantised(best[cell], tensor.scale, tensor.zero_point);
-    if (logit > min_logit_) candidates_.push_back({logit, level, cell, winners_[cell]});
+  for (int i = 0; i < above; ++i) {
+    const int cell = above_[i];
+    int class_id = 0;
+    for (const T* score = scores + cell; *score != best[cell]; score += cells) ++class_id;
+    candidates_.push_back({logit_of(best[cell]), level, cell, class_id});
   }
 }
 

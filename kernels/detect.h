@@ -66,8 +66,8 @@ class Detector {
   std::vector<Candidate> candidates_;
   std::vector<Box> kept_;
   std::vector<Cell> cells_;
-  std::vector<float> best_;
-  std::vector<int32_t> best_quantised_, winners_;  // of one level's cells
+  std::vector<float> best_;     // of one level's cells; whatever the type of its scores
+  std::vector<int32_t> above_;  // the cells of one level that are candidates
 };
 
 }  // namespace edge_mtl

@@ -1,3 +1,7 @@
+// Between four logits, the corners of a square, every class is blended bilinearly, and so is the
+// difference of two classes, whose least value is then at a corner. Two things follow. A class that
+// wins at all four corners wins in between, and only squares whose corners disagree are computed.
+// And there a class that another one beats at all four corners wins nowhere: mostly two are left.
 #include "segment.h"
 
 #include <algorithm>
@@ -10,17 +14,8 @@
 namespace edge_mtl {
 namespace {
 
-template <typename T>
-MULTIVERSION void blend_logits(const T* __restrict__ lower, const T* __restrict__ upper,
-                               int32_t weight, int count, SumOf<T>* __restrict__ blended) {
-  for (int i = 0; i < count; ++i) {
-    blended[i] =
-        blend(bounded_logit(static_cast<SumOf<T>>(lower[i])),
-              bounded_logit(static_cast<SumOf<T>>(upper[i])), static_cast<SumOf<T>>(weight));
-  }
-}
-
-constexpr int kLanes = 8;
+constexpr int kLanes = 16;
+constexpr int kMaxClasses = 256;
 
 template <typename Sum>
 struct VectorOf {
@@ -29,59 +24,225 @@ struct VectorOf {
 using Int32s = VectorOf<int32_t>::Type;
 using Bytes = uint8_t __attribute__((vector_size(kLanes)));
 
-// Horizontal interpolation and argmax of the `count` pixels between two columns of cells.
-// left, right: the columns' logits, blended vertically, one of every `stride` values a class.
+#define INLINE inline __attribute__((always_inline))
+
+template <typename Vector, typename Value>
+INLINE Vector load(const Value* values) {
+  Vector vector;
+  std::memcpy(&vector, values, sizeof vector);
+  return vector;
+}
+
+// A value that, blended with others like it, stays above all that is less than it: with whole
+// numbers the value itself; floats are rounded, by less than a tenth of this in all.
+INLINE int32_t lowered(int32_t value) { return value; }
+INLINE float lowered(float value) { return value - 1e-5F * (value < 0.0F ? -value : value); }
+
+// The logits of all classes at the corners of one square.
 template <typename Sum>
-MULTIVERSION void blended_winners(const Sum* left, const Sum* right, int classes, ptrdiff_t stride,
-                                  const int32_t* weights, int count, uint8_t* labels) {
+struct Corners {
   using Sums = typename VectorOf<Sum>::Type;
-  for (int i = 0; i < count; i += kLanes) {
-    const int lanes = std::min(kLanes, count - i);
-    Int32s whole_weight{};
-    std::memcpy(&whole_weight, weights + i, lanes * sizeof(int32_t));
-    const Sums weight = __builtin_convertvector(whole_weight, Sums);
-    Sums best = blend(*left, *right, weight);
-    Int32s winner{};
-    for (int c = 1; c < classes; ++c) {
-      const Sums logit = blend(left[c * stride], right[c * stride], weight);
-      const Int32s better = logit > best;
-      best = better ? logit : best;
-      winner = better ? Int32s{} + c : winner;
+
+  // By corner: lower left, lower right, upper left, upper right.
+  alignas(64) Sum of[4][kMaxClasses];
+
+  template <typename T>
+  INLINE void gather(const T* lower, const T* upper, int right, int classes, ptrdiff_t plane) {
+    for (int c = 0; c < classes; ++c, lower += plane, upper += plane) {
+      of[0][c] = bounded_logit(static_cast<Sum>(lower[0]));
+      of[1][c] = bounded_logit(static_cast<Sum>(lower[right]));
+      of[2][c] = bounded_logit(static_cast<Sum>(upper[0]));
+      of[3][c] = bounded_logit(static_cast<Sum>(upper[right]));
     }
-    const Bytes bytes = __builtin_convertvector(winner, Bytes);
-    std::memcpy(labels + i, &bytes, lanes);
+  }
+
+  // Writes to `left` the classes that none of `winners` beats at every corner, in ascending order,
+  // and returns how many these are. Of equal classes the first wins, so a later one is beaten.
+  INLINE int contenders(const uint8_t* winners, int classes, uint8_t* left) const {
+    int count = 0;
+    for (int first = 0; first < classes; first += kLanes) {
+      const Sums logit[4] = {load<Sums>(of[0] + first), load<Sums>(of[1] + first),
+                             load<Sums>(of[2] + first), load<Sums>(of[3] + first)};
+      const Int32s class_id =
+          Int32s{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + first;
+      Int32s beaten{};
+      for (int i = 0; i < 4; ++i) {
+        const int winner = winners[i];
+        if (i > 0 && winner == winners[i - 1]) continue;
+        // How far the winner is above each class where it is least above it.
+        Sums before = lowered(of[0][winner]) - logit[0], after = of[0][winner] - logit[0];
+        for (int corner = 1; corner < 4; ++corner) {
+          const Sums lower = lowered(of[corner][winner]) - logit[corner];
+          const Sums equal = of[corner][winner] - logit[corner];
+          before = lower < before ? lower : before;
+          after = equal < after ? equal : after;
+        }
+        const Int32s above = before > Sums{} ? Int32s{} + 1 : Int32s{};
+        const Int32s not_below = after < Sums{} ? Int32s{} : Int32s{} + 1;
+        beaten |= class_id > winner ? not_below : above;
+      }
+      alignas(64) int32_t out[kLanes];
+      std::memcpy(out, &beaten, sizeof out);
+      const int here = std::min(kLanes, classes - first);
+      for (int i = 0; i < here; ++i) {
+        left[count] = static_cast<uint8_t>(first + i);
+        count += 1 - out[i];
+      }
+    }
+    return count;
+  }
+};
+
+// A logit everywhere in a square, times kOne * kOne.
+template <typename Sum, typename Sums>
+INLINE Sums blended(Sum lower_left, Sum lower_right, Sum upper_left, Sum upper_right, Sums down,
+                    Sums right) {
+  const Sums left = blend(Sums{} + lower_left, Sums{} + upper_left, down);
+  return blend(left, blend(Sums{} + lower_right, Sums{} + upper_right, down), right);
+}
+
+// What `label_squares` needs to know of a mask.
+template <typename T>
+struct Job {
+  const T* logits;
+  const uint8_t* winners;
+  int classes, width;  // of the logits
+  ptrdiff_t plane;
+  bool binary;
+  int zero;
+  const SquareTaps &rows, &columns;
+  uint8_t* mask;
+};
+
+// Some rows of the mask between two rows of logits, with their weights once for each of the lanes
+// that a row takes of a vector.
+struct Rows {
+  static constexpr int kVectors = 16;
+
+  int begin, end;
+  alignas(64) int32_t weights[kVectors * kLanes];
+
+  INLINE void take(const SquareTaps& taps, int first, int last, int across) {
+    begin = first;
+    end = std::min(last, first + kVectors * kLanes / across);
+    int32_t* lane = weights;
+    for (int y = begin; y < end; ++y) {
+      for (int i = 0; i < across; ++i) *lane++ = taps.weight()[y];
+    }
+    // The lanes that are left over of the last vector.
+    while ((lane - weights) % kLanes != 0) *lane++ = 0;
+  }
+};
+
+// The pixels of one square whose corners disagree.
+template <typename T>
+INLINE void label_mixed(const Job<T>& job, int row, int column, const Rows& rows,
+                        Corners<SumOf<T>>& corners, const uint8_t* winners) {
+  using Sum = SumOf<T>;
+  using Sums = typename VectorOf<Sum>::Type;
+  const int up = std::min(row + 1, job.rows.cells() - 1) - row;
+  const int right = std::min(column + 1, job.width - 1) - column;
+  const T* const lower = job.logits + static_cast<ptrdiff_t>(row) * job.width + column;
+  corners.gather(lower, lower + static_cast<ptrdiff_t>(up) * job.width, right, job.classes,
+                 job.plane);
+
+  uint8_t classes[kMaxClasses] = {0, 1};
+  int count = 2;
+  Sum apart[4];  // by corner, how far the second of two classes is above the first
+  if (job.binary) {
+    for (int i = 0; i < 4; ++i) apart[i] = corners.of[i][0] - static_cast<Sum>(job.zero);
+  } else {
+    count = corners.contenders(winners, job.classes, classes);
+    for (int i = 0; i < 4; ++i) {
+      apart[i] = corners.of[i][classes[1]] - corners.of[i][classes[0]];
+    }
+  }
+  // Differences of floats are rounded: only of whole numbers is their blend that of the logits.
+  const bool by_difference = count == 2 && (job.binary || !std::is_same_v<Sum, float>);
+
+  const int across = job.columns.lanes();
+  const int x = job.columns.begin(column), width = job.columns.end(column) - x;
+  const ptrdiff_t pitch = job.columns.count();
+  for (int first_x = 0; first_x < width; first_x += kLanes) {
+    const Sums weight_x = __builtin_convertvector(
+        load<Int32s>(job.columns.repeated(column, first_x / kLanes)), Sums);
+    const int lanes = std::min(across, width - first_x);
+    uint8_t* out = job.mask + static_cast<ptrdiff_t>(rows.begin) * pitch + x + first_x;
+    int left = rows.end - rows.begin;
+    for (const int32_t* down = rows.weights; left > 0; down += kLanes) {
+      const Sums weight_y = __builtin_convertvector(load<Int32s>(down), Sums);
+      Int32s label;
+      if (by_difference) {
+        const Sums above = blended(apart[0], apart[1], apart[2], apart[3], weight_y, weight_x);
+        label = above > Sums{} ? Int32s{} + classes[1] : Int32s{} + classes[0];
+      } else {
+        const auto logit_of = [&](int c) {
+          return blended(corners.of[0][c], corners.of[1][c], corners.of[2][c], corners.of[3][c],
+                         weight_y, weight_x);
+        };
+        Sums best = logit_of(classes[0]);
+        label = Int32s{} + classes[0];
+        for (int i = 1; i < count; ++i) {
+          const int c = classes[i];
+          const Sums logit = logit_of(c);
+          label = logit > best ? Int32s{} + c : label;
+          best = logit > best ? logit : best;
+        }
+      }
+      const Bytes bytes = __builtin_convertvector(label, Bytes);
+      alignas(16) uint8_t labels[kLanes];
+      std::memcpy(labels, &bytes, sizeof bytes);
+      for (int i = 0; i < kLanes && left > 0; i += across, --left, out += pitch) {
+        if (lanes == 4) {
+          std::memcpy(out, labels + i, 4);
+        } else if (lanes == 8) {
+          std::memcpy(out, labels + i, 8);
+        } else {
+          std::memcpy(out, labels + i, lanes);
+        }
+      }
+    }
   }
 }
 
-// Whether the corners of the squares between two rows of `count` + 1 cells differ: not zero if so.
-// Winners, and so their differences, fit into 8 bits.
-MULTIVERSION void compare_squares(const int32_t* __restrict__ lower,
-                                  const int32_t* __restrict__ upper, int count,
-                                  uint8_t* __restrict__ differ) {
-  for (int i = 0; i < count; ++i) {
-    differ[i] = (lower[i] ^ lower[i + 1]) | (lower[i] ^ upper[i]) | (lower[i] ^ upper[i + 1]);
+// All pixels between two rows of logits.
+template <typename T>
+MULTIVERSION void label_squares(const Job<T>& job, int row) {
+  const int begin = job.rows.begin(row), end = job.rows.end(row);
+  if (begin == end) return;
+  const ptrdiff_t pitch = job.width + 1;
+  const uint8_t* const lower = job.winners + row * pitch;
+  const uint8_t* const upper = row + 1 < job.rows.cells() ? lower + pitch : lower;
+  const ptrdiff_t mask_width = job.columns.count();
+  uint8_t* const first = job.mask + begin * mask_width;
+  for (int cell = 0; cell < job.width;) {
+    int next = cell + 1;
+    while (next < job.width && lower[next] == lower[cell]) ++next;
+    std::memset(first + job.columns.begin(cell), lower[cell],
+                job.columns.begin(next) - job.columns.begin(cell));
+    cell = next;
   }
-}
-
-MULTIVERSION void spread(const int32_t* __restrict__ winners, const int32_t* __restrict__ cells,
-                         int count, uint8_t* __restrict__ labels) {
-  for (int i = 0; i < count; ++i) labels[i] = static_cast<uint8_t>(winners[cells[i]]);
+  for (int y = begin + 1; y < end; ++y) {
+    std::memcpy(job.mask + y * mask_width, first, mask_width);
+  }
+  Corners<SumOf<T>> corners;
+  Rows rows;
+  for (int y = begin; y < end; y = rows.end) {
+    rows.take(job.rows, y, end, job.columns.lanes());
+    for (int cell = 0; cell < job.width; ++cell) {
+      const uint8_t winners[4] = {lower[cell], lower[cell + 1], upper[cell], upper[cell + 1]};
+      const bool differ =
+          (winners[0] ^ winners[1]) | (winners[0] ^ winners[2]) | (winners[0] ^ winners[3]);
+      if (differ) label_mixed(job, row, cell, rows, corners, winners);
+    }
+  }
 }
 
 // The winners where two classes share one logit.
-
 template <typename T>
 MULTIVERSION void mark_above(const T* __restrict__ logits, SumOf<T> zero, int count,
-                             int32_t* __restrict__ winners) {
+                             uint8_t* __restrict__ winners) {
   for (int i = 0; i < count; ++i) winners[i] = static_cast<SumOf<T>>(logits[i]) > zero;
-}
-
-template <typename Sum>
-MULTIVERSION void mark_blended_above(Sum left, Sum right, Sum zero, const int32_t* weights,
-                                     int count, uint8_t* labels) {
-  for (int i = 0; i < count; ++i) {
-    labels[i] = blend(left, right, static_cast<Sum>(weights[i])) > zero;
-  }
 }
 
 }  // namespace
@@ -95,48 +256,20 @@ Segmenter<T>::Segmenter(const RawTensor& logits, bool binary, int network_height
       network_width_(network_width),
       binary_(binary),
       zero_(std::is_same_v<T, float> ? 0 : logits.zero_point),
-      winners_(logits.plane()),
-      line_(static_cast<size_t>(logits.channels) * logits.width),
-      spans_(logits.width),
-      differ_(logits.width),
+      winners_(static_cast<size_t>(logits.height) * (logits.width + 1)),
       best_(logits.width) {}
 
 template <typename T>
 void Segmenter<T>::find_cell_winners(const T* logits) {
   const ptrdiff_t plane = static_cast<ptrdiff_t>(height_) * width_;
-  if (binary_) {
-    mark_above(logits, zero_, static_cast<int>(plane), winners_.data());
-    return;
-  }
-  for (ptrdiff_t cell = 0; cell < plane; cell += width_) {
-    find_winners(logits + cell, channels_, plane, width_, best_.data(), winners_.data() + cell);
-  }
-}
-
-template <typename T>
-void Segmenter<T>::find_spans() {
-  const int32_t* const lower = columns_.lower();
-  const int count = columns_.size();
-  int begin = 0;
-  for (int cell = 0; cell < width_; ++cell) {
-    int end = begin;
-    while (end < count && lower[end] == cell) ++end;
-    spans_[cell] = {begin, end};
-    begin = end;
-  }
-}
-
-template <typename T>
-void Segmenter<T>::compare_corners(const int32_t* lower_winners, const int32_t* upper_winners) {
-  // Right of the last column the edge goes on.
-  const int last = width_ - 1;
-  compare_squares(lower_winners, upper_winners, last, differ_.data());
-  differ_[last] = lower_winners[last] != upper_winners[last];
-  spread(lower_winners, columns_.lower(), columns_.size(), agreed_.data());
-  mixed_.clear();
-  for (int cell = 0; cell < width_; ++cell) {
-    const Span& span = spans_[cell];
-    if (differ_[cell] && span.begin < span.end) mixed_.push_back(span);
+  uint8_t* winners = winners_.data();
+  for (int row = 0; row < height_; ++row, logits += width_, winners += width_ + 1) {
+    if (binary_) {
+      mark_above(logits, static_cast<SumOf<T>>(zero_), width_, winners);
+    } else {
+      find_winners(logits, channels_, plane, width_, best_.data(), winners);
+    }
+    winners[width_] = winners[width_ - 1];
   }
 }
 
@@ -144,41 +277,11 @@ template <typename T>
 void Segmenter<T>::operator()(const T* logits, const Placement& placement, int mask_height,
                               int mask_width, uint8_t* mask) {
   rows_.cover({mask_height, placement.y, placement.height, network_height_, height_});
-  if (columns_.cover({mask_width, placement.x, placement.width, network_width_, width_})) {
-    find_spans();
-  }
-  agreed_.resize(mask_width);
-  mixed_.reserve(width_);
-
+  columns_.cover({mask_width, placement.x, placement.width, network_width_, width_});
   find_cell_winners(logits);
-
-  const ptrdiff_t plane = static_cast<ptrdiff_t>(height_) * width_;
-  int compared = -1;
-  for (int y = 0; y < mask_height; ++y, mask += mask_width) {
-    const ptrdiff_t lower = static_cast<ptrdiff_t>(rows_.lower()[y]) * width_;
-    const ptrdiff_t upper = static_cast<ptrdiff_t>(rows_.upper()[y]) * width_;
-    if (compared != rows_.lower()[y]) {
-      compared = rows_.lower()[y];
-      compare_corners(winners_.data() + lower, winners_.data() + upper);
-    }
-    std::memcpy(mask, agreed_.data(), mask_width);
-    if (mixed_.empty()) continue;
-    for (int c = 0; c < channels_; ++c) {
-      blend_logits(logits + c * plane + lower, logits + c * plane + upper, rows_.weight()[y],
-                   width_, line_.data() + static_cast<ptrdiff_t>(c) * width_);
-    }
-    for (const Span& span : mixed_) {
-      const Sum* const left = line_.data() + columns_.lower()[span.begin];
-      const Sum* const right = line_.data() + columns_.upper()[span.begin];
-      const int32_t* const weights = columns_.weight() + span.begin;
-      const int count = span.end - span.begin;
-      if (binary_) {
-        mark_blended_above(*left, *right, zero_ * kOne * kOne, weights, count, mask + span.begin);
-      } else {
-        blended_winners(left, right, channels_, width_, weights, count, mask + span.begin);
-      }
-    }
-  }
+  const Job<T> job{logits,  winners_.data(), channels_, width_, static_cast<ptrdiff_t>(height_) * width_,
+                   binary_, zero_,           rows_,     columns_, mask};
+  for (int row = 0; row < height_; ++row) label_squares(job, row);
 }
 
 template class Segmenter<float>;

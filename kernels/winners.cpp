@@ -9,29 +9,49 @@ namespace edge_mtl {
 namespace {
 
 template <typename T>
-MULTIVERSION void keep_better(const T* __restrict__ logits, int class_id, int count,
-                              SumOf<T>* __restrict__ best, int32_t* __restrict__ winners) {
+MULTIVERSION void keep_better(const T* __restrict__ logits, uint8_t class_id, int count,
+                              T* __restrict__ best, uint8_t* __restrict__ winners) {
   for (int i = 0; i < count; ++i) {
-    const SumOf<T> logit = logits[i];
-    const bool better = logit > best[i];
-    best[i] = better ? logit : best[i];
+    const bool better = logits[i] > best[i];
+    best[i] = better ? logits[i] : best[i];
     winners[i] = better ? class_id : winners[i];
   }
+}
+
+template <typename T>
+MULTIVERSION void keep_highest(const T* __restrict__ logits, int count, T* __restrict__ best) {
+  for (int i = 0; i < count; ++i) best[i] = logits[i] > best[i] ? logits[i] : best[i];
+}
+
+template <typename T>
+T lowest() {
+  using Limits = std::numeric_limits<T>;
+  return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
 }
 
 }  // namespace
 
 template <typename T>
-void find_winners(const T* logits, int classes, ptrdiff_t plane, int count, SumOf<T>* best,
-                  int32_t* winners) {
-  using Limits = std::numeric_limits<SumOf<T>>;
-  std::fill_n(best, count, Limits::has_infinity ? -Limits::infinity() : Limits::lowest());
-  std::fill_n(winners, count, 0);
-  for (int c = 0; c < classes; ++c) keep_better(logits + c * plane, c, count, best, winners);
+void find_winners(const T* logits, int classes, ptrdiff_t plane, int count, T* best,
+                  uint8_t* winners) {
+  std::fill_n(best, count, lowest<T>());
+  std::fill_n(winners, count, uint8_t{0});
+  for (int c = 0; c < classes; ++c) {
+    keep_better(logits + c * plane, static_cast<uint8_t>(c), count, best, winners);
+  }
 }
 
-template void find_winners(const float*, int, ptrdiff_t, int, float*, int32_t*);
-template void find_winners(const uint8_t*, int, ptrdiff_t, int, int32_t*, int32_t*);
-template void find_winners(const int8_t*, int, ptrdiff_t, int, int32_t*, int32_t*);
+template <typename T>
+void find_best(const T* logits, int classes, ptrdiff_t plane, int count, T* best) {
+  std::fill_n(best, count, lowest<T>());
+  for (int c = 0; c < classes; ++c) keep_highest(logits + c * plane, count, best);
+}
+
+template void find_winners(const float*, int, ptrdiff_t, int, float*, uint8_t*);
+template void find_winners(const uint8_t*, int, ptrdiff_t, int, uint8_t*, uint8_t*);
+template void find_winners(const int8_t*, int, ptrdiff_t, int, int8_t*, uint8_t*);
+template void find_best(const float*, int, ptrdiff_t, int, float*);
+template void find_best(const uint8_t*, int, ptrdiff_t, int, uint8_t*);
+template void find_best(const int8_t*, int, ptrdiff_t, int, int8_t*);
 
 }  // namespace edge_mtl
