@@ -17,9 +17,9 @@ namespace {
 constexpr int kLanes = 16;
 constexpr int kMaxClasses = 256;
 
-template <typename Sum>
+template <typename Value, int lanes = kLanes>
 struct VectorOf {
-  using Type __attribute__((vector_size(kLanes * sizeof(Sum)))) = Sum;
+  using Type __attribute__((vector_size(lanes * sizeof(Value)))) = Value;
 };
 using Int32s = VectorOf<int32_t>::Type;
 using Bytes = uint8_t __attribute__((vector_size(kLanes)));
@@ -33,64 +33,136 @@ INLINE Vector load(const Value* values) {
   return vector;
 }
 
-// A value that, blended with others like it, stays above all that is less than it: with whole
-// numbers the value itself; floats are rounded, by less than a tenth of this in all.
-INLINE int32_t lowered(int32_t value) { return value; }
-INLINE float lowered(float value) { return value - 1e-5F * (value < 0.0F ? -value : value); }
+const Int32s kFirstIds = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-// The logits of all classes at the corners of one square.
-template <typename Sum>
-struct Corners {
-  using Sums = typename VectorOf<Sum>::Type;
+// Of the classes from `first` on, those whose lane of `beaten` is 0; returns how many.
+INLINE int take_unbeaten(const Int32s& beaten, int first, int classes, uint8_t* left) {
+  alignas(64) int32_t lanes[kLanes];
+  std::memcpy(lanes, &beaten, sizeof lanes);
+  const int here = std::min(kLanes, classes - first);
+  int count = 0;
+  for (int i = 0; i < here; ++i) {
+    left[count] = static_cast<uint8_t>(first + i);
+    count += 1 - lanes[i];
+  }
+  return count;
+}
 
-  // By corner: lower left, lower right, upper left, upper right.
-  alignas(64) Sum of[4][kMaxClasses];
+// The logits of all classes at the corners of one square: lower left, lower right, upper left,
+// upper right.
+template <typename T>
+class Corners;
 
-  template <typename T>
-  INLINE void gather(const T* lower, const T* upper, int right, int classes, ptrdiff_t plane) {
+template <>
+class Corners<float> {
+ public:
+  INLINE void gather(const float* lower, const float* upper, int right, int classes,
+                     ptrdiff_t plane) {
     for (int c = 0; c < classes; ++c, lower += plane, upper += plane) {
-      of[0][c] = bounded_logit(static_cast<Sum>(lower[0]));
-      of[1][c] = bounded_logit(static_cast<Sum>(lower[right]));
-      of[2][c] = bounded_logit(static_cast<Sum>(upper[0]));
-      of[3][c] = bounded_logit(static_cast<Sum>(upper[right]));
+      of_[0][c] = bounded_logit(lower[0]);
+      of_[1][c] = bounded_logit(lower[right]);
+      of_[2][c] = bounded_logit(upper[0]);
+      of_[3][c] = bounded_logit(upper[right]);
     }
   }
 
-  // Writes to `left` the classes that none of `winners` beats at every corner, in ascending order,
-  // and returns how many these are. Of equal classes the first wins, so a later one is beaten.
+  INLINE float at(int corner, int c) const { return of_[corner][c]; }
+
+  // Writes to `left` the classes that no winner of a corner beats at all of them, in ascending
+  // order, and returns how many these are. Of equal classes the first wins: a later one is beaten.
   INLINE int contenders(const uint8_t* winners, int classes, uint8_t* left) const {
     int count = 0;
     for (int first = 0; first < classes; first += kLanes) {
-      const Sums logit[4] = {load<Sums>(of[0] + first), load<Sums>(of[1] + first),
-                             load<Sums>(of[2] + first), load<Sums>(of[3] + first)};
-      const Int32s class_id =
-          Int32s{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + first;
+      const Int32s class_id = kFirstIds + first;
       Int32s beaten{};
       for (int i = 0; i < 4; ++i) {
         const int winner = winners[i];
         if (i > 0 && winner == winners[i - 1]) continue;
         // How far the winner is above each class where it is least above it.
-        Sums before = lowered(of[0][winner]) - logit[0], after = of[0][winner] - logit[0];
-        for (int corner = 1; corner < 4; ++corner) {
-          const Sums lower = lowered(of[corner][winner]) - logit[corner];
-          const Sums equal = of[corner][winner] - logit[corner];
-          before = lower < before ? lower : before;
+        Floats before = Floats{} + 1.0F, after = before;
+        for (int corner = 0; corner < 4; ++corner) {
+          const float best = of_[corner][winner];
+          const Floats logit = load<Floats>(of_[corner] + first);
+          const Floats further = lowered(best) - logit, equal = best - logit;
+          before = further < before ? further : before;
           after = equal < after ? equal : after;
         }
-        const Int32s above = before > Sums{} ? Int32s{} + 1 : Int32s{};
-        const Int32s not_below = after < Sums{} ? Int32s{} : Int32s{} + 1;
+        const Int32s above = before > Floats{} ? Int32s{} + 1 : Int32s{};
+        const Int32s not_below = after < Floats{} ? Int32s{} : Int32s{} + 1;
         beaten |= class_id > winner ? not_below : above;
       }
-      alignas(64) int32_t out[kLanes];
-      std::memcpy(out, &beaten, sizeof out);
-      const int here = std::min(kLanes, classes - first);
-      for (int i = 0; i < here; ++i) {
-        left[count] = static_cast<uint8_t>(first + i);
-        count += 1 - out[i];
-      }
+      count += take_unbeaten(beaten, first, classes, left + count);
     }
     return count;
   }
+
+ private:
+  using Floats = VectorOf<float>::Type;
+
+  // Blended with others like it, this stays above all that is less: rounding moves a blend by less
+  // than a tenth of what it is lowered by.
+  static INLINE float lowered(float value) {
+    return value - 1e-5F * (value < 0.0F ? -value : value);
+  }
+
+  alignas(64) float of_[4][kMaxClasses];
+};
+
+// Eight bits each: the corners of a class are one word, and 16 classes one vector.
+template <typename T>
+class Corners {
+ public:
+  INLINE void gather(const T* lower, const T* upper, int right, int classes, ptrdiff_t plane) {
+    for (int c = 0; c < classes; ++c, lower += plane, upper += plane) {
+      const uint32_t word = byte(lower[0]) | byte(lower[right]) << 8 | byte(upper[0]) << 16 |
+                            byte(upper[right]) << 24;
+      words_[c] = word ^ kSigns;
+    }
+  }
+
+  INLINE int32_t at(int corner, int c) const {
+    return static_cast<int32_t>(words_[c] >> (8 * corner) & 0xFF) - (kSigns & 0xFF);
+  }
+
+  INLINE int contenders(const uint8_t* winners, int classes, uint8_t* left) const {
+    int count = 0;
+    for (int first = 0; first < classes; first += kLanes) {
+      const Int32s class_id = kFirstIds + first;
+      const ByteVector logits = load<ByteVector>(words_ + first);
+      Int32s beaten{};
+      for (int i = 0; i < 4; ++i) {
+        const int winner = winners[i];
+        if (i > 0 && winner == winners[i - 1]) continue;
+        const uint32_t word = words_[winner];
+        const Int32s not_below = covers(word, logits);
+        // One less at each corner; where that cannot be, no class counts as beaten.
+        const bool any_zero = ((word - kOnes) & ~word & (kOnes << 7)) != 0;
+        const Int32s above = any_zero ? Int32s{} : covers(word - kOnes, logits);
+        beaten |= class_id > winner ? not_below : above;
+      }
+      count += take_unbeaten(beaten, first, classes, left + count);
+    }
+    return count;
+  }
+
+ private:
+  using ByteVector = VectorOf<uint8_t, 4 * kLanes>::Type;
+  using Words = VectorOf<uint32_t>::Type;
+
+  static constexpr uint32_t kOnes = 0x01010101;
+  // Of signed values: turns their order into that of unsigned ones.
+  static constexpr uint32_t kSigns = std::is_signed_v<T> ? kOnes << 7 : 0;
+
+  static INLINE uint32_t byte(T value) { return static_cast<uint8_t>(value); }
+
+  // 1 for the words none of whose bytes is above that of `word`.
+  static INLINE Int32s covers(uint32_t word, const ByteVector& logits) {
+    const auto best = reinterpret_cast<ByteVector>(Words{} + word);
+    const ByteVector higher = best > logits ? best : logits;
+    return reinterpret_cast<Words>(higher) == Words{} + word ? Int32s{} + 1 : Int32s{};
+  }
+
+  alignas(64) uint32_t words_[kMaxClasses];
 };
 
 // A logit everywhere in a square, times kOne * kOne.
@@ -137,7 +209,7 @@ struct Rows {
 // The pixels of one square whose corners disagree.
 template <typename T>
 INLINE void label_mixed(const Job<T>& job, int row, int column, const Rows& rows,
-                        Corners<SumOf<T>>& corners, const uint8_t* winners) {
+                        Corners<T>& corners, const uint8_t* winners) {
   using Sum = SumOf<T>;
   using Sums = typename VectorOf<Sum>::Type;
   const int up = std::min(row + 1, job.rows.cells() - 1) - row;
@@ -150,11 +222,11 @@ INLINE void label_mixed(const Job<T>& job, int row, int column, const Rows& rows
   int count = 2;
   Sum apart[4];  // by corner, how far the second of two classes is above the first
   if (job.binary) {
-    for (int i = 0; i < 4; ++i) apart[i] = corners.of[i][0] - static_cast<Sum>(job.zero);
+    for (int i = 0; i < 4; ++i) apart[i] = corners.at(i, 0) - static_cast<Sum>(job.zero);
   } else {
     count = corners.contenders(winners, job.classes, classes);
     for (int i = 0; i < 4; ++i) {
-      apart[i] = corners.of[i][classes[1]] - corners.of[i][classes[0]];
+      apart[i] = corners.at(i, classes[1]) - corners.at(i, classes[0]);
     }
   }
   // Differences of floats are rounded: only of whole numbers is their blend that of the logits.
@@ -177,7 +249,7 @@ INLINE void label_mixed(const Job<T>& job, int row, int column, const Rows& rows
         label = above > Sums{} ? Int32s{} + classes[1] : Int32s{} + classes[0];
       } else {
         const auto logit_of = [&](int c) {
-          return blended(corners.of[0][c], corners.of[1][c], corners.of[2][c], corners.of[3][c],
+          return blended(corners.at(0, c), corners.at(1, c), corners.at(2, c), corners.at(3, c),
                          weight_y, weight_x);
         };
         Sums best = logit_of(classes[0]);
@@ -225,7 +297,7 @@ MULTIVERSION void label_squares(const Job<T>& job, int row) {
   for (int y = begin + 1; y < end; ++y) {
     std::memcpy(job.mask + y * mask_width, first, mask_width);
   }
-  Corners<SumOf<T>> corners;
+  Corners<T> corners;
   Rows rows;
   for (int y = begin; y < end; y = rows.end) {
     rows.take(job.rows, y, end, job.columns.lanes());
