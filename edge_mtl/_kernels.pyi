@@ -16,7 +16,14 @@ _Placement: TypeAlias = tuple[int, int, int, int, int, int]
 def instruction_set() -> str: ...
 
 class Preprocessor:
-    def __init__(self, width: int, height: int, pad: int, table: NDArray[Any]) -> None: ...
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        pad: int,
+        table: NDArray[Any],
+        lines: Sequence[tuple[float, float]],
+    ) -> None: ...
     def __call__(
         self, frame: NDArray[np.uint8], placement: _Placement, out: NDArray[Any]
     ) -> None: ...

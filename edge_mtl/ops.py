@@ -67,7 +67,10 @@ class Preprocessor:
         if not _why_not_compiled:
             table = reference.pixel_table(network_input, tensor)
             self._kernel = _kernels.Preprocessor(
-                network_input.width, network_input.height, network_input.pad, table
+                *network_input.size,
+                network_input.pad,
+                table,
+                reference.pixel_lines(network_input, tensor),
             )
 
     def __call__(self, frame: NDArray[np.uint8], placement: Placement, out: NDArray[Any]) -> None:

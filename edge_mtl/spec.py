@@ -83,11 +83,16 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         return self.width, self.height
 
     def normalization(self) -> NDArray[np.float32]:
-        """(3, 256) float32: the normalised value of every 8-bit value of R, G and B."""
-        values = np.arange(256, dtype=np.float64) / 255.0
-        mean, std = np.array(self.mean)[:, None], np.array(self.std)[:, None]
-        table: NDArray[np.float32] = ((values - mean) / std).astype(np.float32)
+        """(3, 256) float32: the normalised value of every 8-bit value of R, G and B, computed as
+        gain * value + offset (see `line`) in single precision."""
+        gain, offset = (np.array(each, np.float32)[:, None] for each in self.line())
+        table: NDArray[np.float32] = np.arange(256, dtype=np.float32) * gain + offset
         return table
+
+    def line(self) -> tuple[list[float], list[float]]:
+        """By channel the gain and the offset that turn an 8-bit value into its normalised one."""
+        gain = [1.0 / (255.0 * std) for std in self.std]
+        return gain, [-mean / std for mean, std in zip(self.mean, self.std, strict=True)]
 
 
 class PlaneInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

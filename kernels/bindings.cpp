@@ -3,10 +3,12 @@
 // asks.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -28,6 +30,7 @@ namespace {
 
 // The tuples of _kernels.pyi.
 using TensorTuple = std::tuple<std::string, std::tuple<int, int, int>, float, int>;
+using LineTuple = std::tuple<float, float>;
 using PlacementTuple = std::tuple<int, int, int, int, int, int>;
 using LevelTuple = std::tuple<int, TensorTuple, TensorTuple>;
 using ArrayTriple = std::tuple<nb::object, nb::object, nb::object>;
@@ -72,17 +75,22 @@ RawTensor checked_tensor(const TensorTuple& numbers) {
 
 class PreprocessorBinding {
  public:
-  PreprocessorBinding(int width, int height, uint8_t pad, nb::object table_object)
+  PreprocessorBinding(int width, int height, uint8_t pad, nb::object table_object,
+                      const std::array<LineTuple, 3>& numbers)
       : width_(width), height_(height) {
     require_extent(width, "the input's width");
     require_extent(height, "the input's height");
+    std::array<Line, 3> lines;
+    for (size_t c = 0; c < lines.size(); ++c) {
+      lines[c] = {std::get<0>(numbers[c]), std::get<1>(numbers[c])};
+    }
     nb::ndarray<nb::ro> table;
     if (nb::try_cast(table_object, table) && table.dtype() == nb::dtype<uint8_t>()) {
-      build<uint8_t>(pad, table_object);
+      build<uint8_t>(pad, table_object, lines);
     } else if (table.is_valid() && table.dtype() == nb::dtype<int8_t>()) {
-      build<int8_t>(pad, table_object);
+      build<int8_t>(pad, table_object, lines);
     } else {
-      build<float>(pad, table_object);
+      build<float>(pad, table_object, lines);
     }
   }
 
@@ -110,10 +118,10 @@ class PreprocessorBinding {
 
  private:
   template <typename T>
-  void build(uint8_t pad, nb::handle object) {
+  void build(uint8_t pad, nb::handle object, const std::array<Line, 3>& lines) {
     const auto table = contiguous<nb::ndarray<nb::ro>>(object, "table", nb::dtype<T>(), {3, 256});
     kernel_ = std::make_unique<Preprocessor<T>>(width_, height_, pad,
-                                                static_cast<const T*>(table.data()));
+                                                static_cast<const T*>(table.data()), lines);
   }
 
   int width_, height_;
@@ -266,8 +274,9 @@ NB_MODULE(_kernels, module) {
   using namespace edge_mtl;
   module.def("instruction_set", &instruction_set);
   nb::class_<PreprocessorBinding>(module, "Preprocessor")
-      .def(nb::init<int, int, uint8_t, nb::object>(), nb::arg("width"), nb::arg("height"),
-           nb::arg("pad"), nb::arg("table"))
+      .def(nb::init<int, int, uint8_t, nb::object, const std::array<LineTuple, 3>&>(),
+           nb::arg("width"), nb::arg("height"), nb::arg("pad"), nb::arg("table"),
+           nb::arg("lines"))
       .def("__call__", &PreprocessorBinding::operator(), nb::arg("frame").none(),
            nb::arg("placement"), nb::arg("out").none());
   nb::class_<FusedHeadBinding>(module, "FusedHead")

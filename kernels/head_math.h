@@ -22,8 +22,11 @@ struct Placement {
 
 // Positions between samples
 
-constexpr int kFractionBits = 11;
-constexpr int32_t kOne = 1 << kFractionBits;
+// Weights are whole numbers: of logits in 1 / kOne, of pixels in 1 / kPixelOne. A pixel that is
+// blended in one direction then fits into 16 bits.
+constexpr int32_t kOne = 1 << 11;
+constexpr int kPixelBits = 7;
+constexpr int32_t kPixelOne = 1 << kPixelBits;
 
 // `count` even samples of [start, start + extent) on an axis of length `whole`, over all of which
 // a grid of `cells` lies. Whole numbers up to kMaxExtent keep every product below within 64 bits.
@@ -38,30 +41,30 @@ struct Axis {
 
 constexpr int kMaxExtent = 65535;
 
-// A sample lies weight / kOne of the way from grid cell `lower` to `upper`.
+// A sample lies weight / one of the way from grid cell `lower` to `upper`.
 struct Tap {
   int32_t lower, upper, weight;
 };
 
-HOST_DEVICE Tap tap_at(const Axis& axis, int64_t i) {
+HOST_DEVICE Tap tap_at(const Axis& axis, int64_t i, int32_t one) {
   const int64_t numerator = (2 * axis.start * axis.count + (2 * i + 1) * axis.extent) * axis.cells -
                             axis.count * axis.whole;
   const int64_t denominator = 2 * axis.count * axis.whole;
-  const int64_t scaled = 2 * kOne * numerator + denominator;  // rounds to the nearest 1 / kOne
-  const int64_t last = (axis.cells - 1) * kOne;
+  const int64_t scaled = 2 * one * numerator + denominator;  // rounds to the nearest 1 / one
+  const int64_t last = (axis.cells - 1) * one;
   int64_t position = scaled < 0 ? 0 : scaled / (2 * denominator);
   position = position < last ? position : last;
-  const int64_t lower = position >> kFractionBits;
+  const int64_t lower = position / one;
   const int64_t upper = lower + 1 < axis.cells ? lower + 1 : lower;
   return {static_cast<int32_t>(lower), static_cast<int32_t>(upper),
-          static_cast<int32_t>(position & (kOne - 1))};
+          static_cast<int32_t>(position % one)};
 }
 
-// kOne times the linear interpolation. Weights are of the values' type, int32_t or float; on the
-// host any of the three may be a vector of them.
-template <typename Value, typename Weight>
+// `one` times the linear interpolation. Weights are of the values' type, whole numbers or float; on
+// the host any of the three may be a vector of them.
+template <int32_t one = kOne, typename Value, typename Weight>
 HOST_DEVICE auto blend(Value lower, Value upper, Weight weight) {
-  const Weight whole = Weight{} + kOne;
+  const Weight whole = Weight{} + one;
   return lower * (whole - weight) + upper * weight;
 }
 
@@ -70,7 +73,7 @@ HOST_DEVICE auto blend(Value lower, Value upper, Weight weight) {
 // The 8-bit values of pixels, or a vector of them, that were blended in both directions.
 template <typename Value>
 HOST_DEVICE Value rounded_pixel(Value blended) {
-  return (blended + (1 << (2 * kFractionBits - 1))) >> (2 * kFractionBits);
+  return (blended + (1 << (2 * kPixelBits - 1))) >> (2 * kPixelBits);
 }
 
 // Logits

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 
 #include "multiversion.h"
 
@@ -9,72 +11,136 @@ namespace edge_mtl {
 namespace {
 
 MULTIVERSION void blend_rows(const uint8_t* __restrict__ lower, const uint8_t* __restrict__ upper,
-                             int32_t weight, int count, int32_t* __restrict__ blended) {
+                             int16_t weight, int count, int16_t* __restrict__ blended) {
   for (int i = 0; i < count; ++i) {
-    blended[i] = blend(int32_t{lower[i]}, int32_t{upper[i]}, weight);
+    blended[i] = static_cast<int16_t>(
+        blend<kPixelOne>(static_cast<int16_t>(lower[i]), static_cast<int16_t>(upper[i]), weight));
   }
 }
 
-// The three channels of a pixel and one value that nobody reads: four fill a vector register.
-using Pixel = int32_t __attribute__((vector_size(16)));
-using PixelBytes = uint8_t __attribute__((vector_size(4)));
+// Four pixels of three channels and one value that nobody reads.
+constexpr int kPixels = 4, kLanes = 4 * kPixels;
+using Int16s = int16_t __attribute__((vector_size(2 * kLanes)));
+using Int32s = int32_t __attribute__((vector_size(4 * kLanes)));
+using Bytes = uint8_t __attribute__((vector_size(kLanes)));
+using Loads = uint64_t __attribute__((vector_size(2 * kLanes)));
 
-inline __attribute__((always_inline)) Pixel load_pixel(const int32_t* values) {
-  Pixel pixel;
+inline __attribute__((always_inline)) uint64_t load_pixel(const int16_t* values) {
+  uint64_t pixel;
   std::memcpy(&pixel, values, sizeof pixel);
   return pixel;
 }
 
-MULTIVERSION void blend_columns(const int32_t* __restrict__ row, const int32_t* __restrict__ lower,
-                                const int32_t* __restrict__ upper,
-                                const int32_t* __restrict__ weight, int count,
-                                uint8_t* __restrict__ pixels) {
+inline __attribute__((always_inline)) Int32s load_pixels(const int16_t* row, const int32_t* at) {
+  const Loads pixels = {load_pixel(row + at[0]), load_pixel(row + at[1]), load_pixel(row + at[2]),
+                        load_pixel(row + at[3])};
+  return __builtin_convertvector(reinterpret_cast<Int16s>(pixels), Int32s);
+}
+
+MULTIVERSION void blend_columns(const int16_t* __restrict__ row, const int32_t* __restrict__ left,
+                                const int32_t* __restrict__ right,
+                                const int32_t* __restrict__ weights, int count,
+                                uint32_t* __restrict__ pixels) {
+  for (int i = 0; i < count; i += kPixels) {
+    Int32s weight;
+    std::memcpy(&weight, weights + 4 * i, sizeof weight);
+    const Int32s blended =
+        blend<kPixelOne>(load_pixels(row, left + i), load_pixels(row, right + i), weight);
+    const Bytes bytes = __builtin_convertvector(rounded_pixel(blended), Bytes);
+    std::memcpy(pixels + i, &bytes, sizeof bytes);
+  }
+}
+
+template <typename T>
+inline __attribute__((always_inline)) T on_line(float value, const Line& line) {
+  const float y = value * line.gain + line.offset;
+  if constexpr (std::is_same_v<T, float>) {
+    return y;
+  } else {
+    constexpr float kLowest = std::numeric_limits<T>::lowest(), kMax = std::numeric_limits<T>::max();
+    const float above = y > kLowest ? y : kLowest;
+    const float inside = above < kMax ? above : kMax;
+    // The last bits of so large a number are whole ones.
+    constexpr float kLarge = 12582912.0F;  // 1.5 * 2^23
+    return static_cast<T>(static_cast<int32_t>((inside + kLarge) - kLarge));
+  }
+}
+
+template <typename T>
+MULTIVERSION void compute_channel(const uint32_t* __restrict__ pixels, int shift, Line line,
+                                  int count, T* __restrict__ out) {
   for (int i = 0; i < count; ++i) {
-    const Pixel left = load_pixel(row + 3 * lower[i]);
-    const Pixel right = load_pixel(row + 3 * upper[i]);
-    const Pixel pixel = rounded_pixel(blend(left, right, weight[i]));
-    const PixelBytes bytes = __builtin_convertvector(pixel, PixelBytes);
-    std::memcpy(pixels + 4 * i, &bytes, sizeof bytes);
+    const int32_t value = static_cast<int32_t>(pixels[i] >> shift & 0xFF);
+    out[i] = on_line<T>(static_cast<float>(value), line);
   }
 }
 
 }  // namespace
 
 template <typename T>
-Preprocessor<T>::Preprocessor(int width, int height, uint8_t pad, const T* table)
+Preprocessor<T>::Preprocessor(int width, int height, uint8_t pad, const T* table,
+                              const std::array<Line, 3>& lines)
     : width_(width), height_(height), pad_(pad) {
-  for (auto& channel : table_) {
-    std::copy_n(table, channel.size(), channel.begin());
-    table += channel.size();
+  for (size_t c = 0; c < channels_.size(); ++c) {
+    Channel& channel = channels_[c];
+    std::copy_n(table + c * channel.table.size(), channel.table.size(), channel.table.begin());
+    channel.line = lines[c];
+    channel.straight = true;
+    for (int value = 0; value < 256; ++value) {
+      channel.straight = channel.straight &&
+                         on_line<T>(static_cast<float>(value), lines[c]) == channel.table[value];
+    }
   }
-  pixels_.resize(4 * static_cast<size_t>(width));
+}
+
+template <typename T>
+void Preprocessor<T>::cover_columns(int frame_width, int width) {
+  if (!columns_.cover({width, 0, 1, 1, frame_width})) return;
+  const size_t padded = (static_cast<size_t>(width) + kPixels - 1) / kPixels * kPixels;
+  left_.assign(padded, 0);
+  right_.assign(padded, 0);
+  weights_.assign(4 * padded, 0);
+  pixels_.resize(padded);
+  for (int i = 0; i < width; ++i) {
+    left_[i] = 3 * columns_.lower()[i];
+    right_[i] = 3 * columns_.upper()[i];
+    std::fill_n(weights_.begin() + 4 * static_cast<ptrdiff_t>(i), 4, columns_.weight()[i]);
+  }
 }
 
 template <typename T>
 void Preprocessor<T>::operator()(const uint8_t* frame, ptrdiff_t row_stride,
                                  const Placement& placement, T* out) {
   rows_.cover({placement.height, 0, 1, 1, placement.frame_height});
-  columns_.cover({placement.width, 0, 1, 1, placement.frame_width});
+  cover_columns(placement.frame_width, placement.width);
   blended_.resize(3 * static_cast<size_t>(placement.frame_width) + 1);
 
   const ptrdiff_t plane = static_cast<ptrdiff_t>(width_) * height_;
   for (int y = 0; y < height_; ++y, out += width_) {
     const int row = y - placement.y;
     if (row < 0 || row >= placement.height) {
-      for (int c = 0; c < 3; ++c) std::fill_n(out + c * plane, width_, table_[c][pad_]);
+      for (int c = 0; c < 3; ++c) std::fill_n(out + c * plane, width_, channels_[c].table[pad_]);
       continue;
     }
     blend_rows(frame + rows_.lower()[row] * row_stride, frame + rows_.upper()[row] * row_stride,
-               rows_.weight()[row], 3 * placement.frame_width, blended_.data());
-    blend_columns(blended_.data(), columns_.lower(), columns_.upper(), columns_.weight(),
-                  placement.width, pixels_.data());
+               static_cast<int16_t>(rows_.weight()[row]), 3 * placement.frame_width,
+               blended_.data());
+    blend_columns(blended_.data(), left_.data(), right_.data(), weights_.data(), placement.width,
+                  pixels_.data());
     for (int c = 0; c < 3; ++c) {
-      const T* const table = table_[c].data();
+      const Channel& channel = channels_[c];
+      const T pad = channel.table[pad_];
       T* const line = out + c * plane;
-      T* const inside = std::fill_n(line, placement.x, table[pad_]);
-      const uint8_t* const channel = pixels_.data() + 2 - c;
-      for (int i = 0; i < placement.width; ++i) inside[i] = table[channel[4 * i]];
-      std::fill(inside + placement.width, line + width_, table[pad_]);
+      T* const inside = std::fill_n(line, placement.x, pad);
+      const int shift = 8 * (2 - c);
+      if (channel.straight) {
+        compute_channel(pixels_.data(), shift, channel.line, placement.width, inside);
+      } else {
+        for (int i = 0; i < placement.width; ++i) {
+          inside[i] = channel.table[pixels_[i] >> shift & 0xFF];
+        }
+      }
+      std::fill(inside + placement.width, line + width_, pad);
     }
   }
 }

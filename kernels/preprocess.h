@@ -11,26 +11,45 @@
 
 namespace edge_mtl {
 
+// gain * value + offset, in single precision; for whole numbers rounded, halves to even, and kept
+// within their range.
+struct Line {
+  float gain, offset;
+};
+
 // T is the type of the engine's input: float, uint8_t or int8_t.
 template <typename T>
 class Preprocessor {
  public:
   using Value = T;
 
-  // table: (3, 256), the engine's value for every 8-bit value of R, G and B.
-  Preprocessor(int width, int height, uint8_t pad, const T* table);
+  // table: (3, 256), the engine's value for every 8-bit value of R, G and B. lines: by channel, a
+  // line that may give the same values; where it does it is computed, which is faster.
+  Preprocessor(int width, int height, uint8_t pad, const T* table,
+               const std::array<Line, 3>& lines);
 
   // frame: rows of frame_width BGR pixels, row_stride bytes apart. out: (3, height, width).
   // The placement lies inside the input.
   void operator()(const uint8_t* frame, ptrdiff_t row_stride, const Placement& placement, T* out);
 
  private:
+  struct Channel {
+    std::array<T, 256> table;
+    Line line;
+    bool straight;  // the line gives the table's values
+  };
+
+  void cover_columns(int frame_width, int width);
+
   int width_, height_;
   uint8_t pad_;
-  std::array<std::array<T, 256>, 3> table_;
-  TapTable rows_, columns_;
-  std::vector<int32_t> blended_;  // one row of the frame, blended vertically
-  std::vector<uint8_t> pixels_;   // one row of the input, B G R and one more
+  std::array<Channel, 3> channels_;
+  TapTable rows_{kPixelOne}, columns_{kPixelOne};
+  // By pixel of a row: where its left and its right neighbour begin in the frame's row, and the
+  // weight, once for each of four values. There are as many as whole vectors take.
+  std::vector<int32_t> left_, right_, weights_;
+  std::vector<int16_t> blended_;   // one row of the frame, blended vertically
+  std::vector<uint32_t> pixels_;  // one row of the input, B, G and R from the lowest byte on
 };
 
 }  // namespace edge_mtl

@@ -10,6 +10,8 @@ namespace edge_mtl {
 
 class TapTable {
  public:
+  explicit TapTable(int32_t one) : one_(one) {}
+
   // Returns whether the taps have changed.
   bool cover(const Axis& axis) {
     if (axis == axis_) return false;
@@ -18,7 +20,7 @@ class TapTable {
     upper_.resize(axis.count);
     weight_.resize(axis.count);
     for (int64_t i = 0; i < axis.count; ++i) {
-      const Tap tap = tap_at(axis, i);
+      const Tap tap = tap_at(axis, i, one_);
       lower_[i] = tap.lower;
       upper_[i] = tap.upper;
       weight_[i] = tap.weight;
@@ -32,6 +34,7 @@ class TapTable {
   const int32_t* weight() const { return weight_.data(); }
 
  private:
+  int32_t one_;
   Axis axis_{};
   std::vector<int32_t> lower_, upper_, weight_;
 };
@@ -77,7 +80,7 @@ class SquareTaps {
   }
 
  private:
-  TapTable table_;
+  TapTable table_{kOne};
   std::vector<int> begin_;
   std::vector<int32_t> repeated_;
   int lanes_ = 4, vectors_ = 1;

@@ -16,7 +16,7 @@ from edge_mtl.reference.classify import classify
 from edge_mtl.reference.detect import MIN_CANDIDATES, Cells, detect
 from edge_mtl.reference.fused_head import MaskSize, fused_head, mask_extent
 from edge_mtl.reference.pose import find_poses
-from edge_mtl.reference.preprocess import pixel_table, preprocess
+from edge_mtl.reference.preprocess import pixel_lines, pixel_table, preprocess
 from edge_mtl.reference.raw_tensor import dequantise, level_names
 from edge_mtl.reference.scores import exponential, logit, sigmoid
 from edge_mtl.reference.segment import class_logits, segment
@@ -35,6 +35,7 @@ __all__ = [
     "level_names",
     "logit",
     "mask_extent",
+    "pixel_lines",
     "pixel_table",
     "preprocess",
     "segment",

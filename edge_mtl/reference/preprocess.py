@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mtl.placement import Placement
-from edge_mtl.reference.taps import ONE, blend, linear_taps
+from edge_mtl.reference.taps import PIXEL_ONE, blend, linear_taps
 from edge_mtl.spec import InputSpec, TensorSpec
 
 
@@ -26,6 +26,16 @@ def pixel_table(network_input: InputSpec, tensor: TensorSpec) -> NDArray[Any]:
     return quantised
 
 
+def pixel_lines(network_input: InputSpec, tensor: TensorSpec) -> list[tuple[float, float]]:
+    """By channel the gain and the offset of the line through `pixel_table`, before it is rounded to
+    the tensor's type: kernels compute it where that gives the table's values."""
+    scale, zero_point = (1.0, 0) if tensor.dtype == "float32" else (tensor.scale, tensor.zero_point)
+    return [
+        (gain / scale, offset / scale + zero_point)
+        for gain, offset in zip(*network_input.line(), strict=True)
+    ]
+
+
 def preprocess(
     frame: NDArray[np.uint8],
     placement: Placement,
@@ -40,10 +50,10 @@ def preprocess(
     Bilinear at any scale: shrinking by more than two skips pixels, as OpenCV's INTER_LINEAR does.
     """
     frame_height, frame_width = frame.shape[:2]
-    rows = linear_taps(placement.height, 0, 1, 1, frame_height)
-    columns = linear_taps(placement.width, 0, 1, 1, frame_width)
+    rows = linear_taps(placement.height, 0, 1, 1, frame_height, PIXEL_ONE)
+    columns = linear_taps(placement.width, 0, 1, 1, frame_width, PIXEL_ONE)
     blended = blend(blend(frame.astype(np.int64), rows, 0), columns, 1)
-    pixels = (blended + ONE * ONE // 2) // (ONE * ONE)
+    pixels = (blended + PIXEL_ONE**2 // 2) // PIXEL_ONE**2
 
     canvas = np.full((3, network_input.height, network_input.width), network_input.pad, np.uint8)
     y, x = placement.y, placement.x

@@ -46,10 +46,10 @@ def test_pixels_are_normalised_and_quantised_as_onnx_does():
         [[-2.117904, 2.248908], [-2.035714, 2.428571], [-1.804444, 2.64]],
         rtol=1e-6,
     )
-    grey = InputSpec(width=64, height=32, mean=(0, 0, 0), std=(1, 1, 1))
-    # 51 / 255 = 0.2: steps 0.5 and 1.5 go to the even neighbour, 250 / 255 saturates
-    signed = reference.pixel_table(grey, TensorSpec("image", (1, 3, 32, 64), "int8", 0.4, -3))
+    halves = InputSpec(width=64, height=32, mean=(0, 0, 0), std=(2 / 255,) * 3)
+    # Steps 0.5 and 1.5 go to the even neighbour, 250 / 2 / 0.1 saturates.
+    signed = reference.pixel_table(halves, TensorSpec("image", (1, 3, 32, 64), "int8", 1.0, -3))
     assert signed.dtype == np.int8
-    assert signed[0, [0, 51, 153, 255]].tolist() == [-3, -3, -1, -1]
-    unsigned = reference.pixel_table(grey, TensorSpec("image", (1, 3, 32, 64), "uint8", 0.001, 5))
-    assert unsigned[2, [0, 51, 250]].tolist() == [5, 205, 255]
+    assert signed[0, [0, 1, 3, 255]].tolist() == [-3, -3, -1, 125]
+    unsigned = reference.pixel_table(halves, TensorSpec("image", (1, 3, 32, 64), "uint8", 0.1, 5))
+    assert unsigned[2, [0, 2, 250]].tolist() == [5, 15, 255]
