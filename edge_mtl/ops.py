@@ -54,12 +54,15 @@ class Preprocessor:
     Args:
         network_input: size, padding and normalisation of the network's input.
         tensor: the engine's input tensor: (1, 3, height, width), float32 or quantised.
+        threads: how many threads work at a frame. Those beside the caller sleep between frames;
+            operators with as many threads share them.
 
     Raises:
         EdgeMtlError: the tensor does not fit the network's input.
+        ValueError: threads is not between 1 and 256.
     """
 
-    def __init__(self, network_input: InputSpec, tensor: TensorSpec) -> None:
+    def __init__(self, network_input: InputSpec, tensor: TensorSpec, threads: int = 1) -> None:
         expected = (1, 3, network_input.height, network_input.width)
         _check_tensor(tensor, expected)
         self._input = network_input
@@ -71,6 +74,7 @@ class Preprocessor:
                 network_input.pad,
                 table,
                 reference.pixel_lines(network_input, tensor),
+                threads,
             )
 
     def __call__(self, frame: NDArray[np.uint8], placement: Placement, out: NDArray[Any]) -> None:
@@ -98,12 +102,16 @@ class FusedHead:
         spec: the network's tasks.
         tensors: the engine's raw outputs, with the scales of quantised ones. They are matched to
             `spec.output_tensors` by name; others are ignored.
+        threads: as of `Preprocessor`.
 
     Raises:
         EdgeMtlError: a tensor of the spec is missing or has another shape.
+        ValueError: threads is not between 1 and 256.
     """
 
-    def __init__(self, spec: ModelSpec, tensors: Sequence[TensorSpec]) -> None:
+    def __init__(
+        self, spec: ModelSpec, tensors: Sequence[TensorSpec], threads: int = 1
+    ) -> None:
         by_name = {tensor.name: tensor for tensor in tensors}
         for expected in spec.output_tensors:
             if expected.name not in by_name:
@@ -117,13 +125,13 @@ class FusedHead:
         self._tensors = tuple(by_name[tensor.name] for tensor in spec.output_tensors)
         self._max_boxes = {task.name: task.max_boxes for task in spec.detections}
         if not _why_not_compiled:
-            self._build()
+            self._build(threads)
 
-    def _build(self) -> None:
+    def _build(self, threads: int) -> None:
         """Describe the tasks to the compiled kernel."""
         spec = self._spec
         tensors = {tensor.name: _describe(tensor) for tensor in self._tensors}
-        self._kernel = _kernels.FusedHead(spec.input.width, spec.input.height)
+        self._kernel = _kernels.FusedHead(*spec.input.size, threads)
         kinds = spec.segmentations, spec.detections, spec.poses, spec.classifications
         self._raw_names = [
             tensor.name

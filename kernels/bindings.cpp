@@ -21,6 +21,7 @@
 #include "array_checks.h"
 #include "fused_head.h"
 #include "multiversion.h"
+#include "pool.h"
 #include "preprocess.h"
 
 namespace nb = nanobind;
@@ -35,6 +36,8 @@ using PlacementTuple = std::tuple<int, int, int, int, int, int>;
 using LevelTuple = std::tuple<int, TensorTuple, TensorTuple>;
 using ArrayTriple = std::tuple<nb::object, nb::object, nb::object>;
 using Counts = std::tuple<std::vector<int>, std::vector<int>>;
+
+constexpr int kMaxThreads = 256;
 
 void require(bool condition, const std::string& message) {
   if (!condition) throw nb::value_error(message.c_str());
@@ -73,11 +76,18 @@ RawTensor checked_tensor(const TensorTuple& numbers) {
   return {dtype, channels, height, width, scale, zero_point};
 }
 
+std::shared_ptr<Pool> checked_pool(int threads) {
+  require(0 < threads && threads <= kMaxThreads, "threads must be between 1 and " +
+                                                     std::to_string(kMaxThreads) + ", found " +
+                                                     std::to_string(threads));
+  return Pool::of(threads);
+}
+
 class PreprocessorBinding {
  public:
   PreprocessorBinding(int width, int height, uint8_t pad, nb::object table_object,
-                      const std::array<LineTuple, 3>& numbers)
-      : width_(width), height_(height) {
+                      const std::array<LineTuple, 3>& numbers, int threads)
+      : width_(width), height_(height), pool_(checked_pool(threads)) {
     require_extent(width, "the input's width");
     require_extent(height, "the input's height");
     std::array<Line, 3> lines;
@@ -111,7 +121,7 @@ class PreprocessorBinding {
           const ptrdiff_t row_stride = placement.frame_height == 1 ? 0 : frame.stride(0);
           const nb::gil_scoped_release released;
           const std::lock_guard<std::mutex> lock(mutex_);
-          (*kernel)(pixels, row_stride, placement, out);
+          (*kernel)(pixels, row_stride, placement, out, *pool_);
         },
         kernel_);
   }
@@ -125,6 +135,7 @@ class PreprocessorBinding {
   }
 
   int width_, height_;
+  std::shared_ptr<Pool> pool_;
   std::variant<std::unique_ptr<Preprocessor<float>>, std::unique_ptr<Preprocessor<uint8_t>>,
                std::unique_ptr<Preprocessor<int8_t>>>
       kernel_;
@@ -133,7 +144,8 @@ class PreprocessorBinding {
 
 class FusedHeadBinding {
  public:
-  FusedHeadBinding(int network_width, int network_height) : head_(network_width, network_height) {
+  FusedHeadBinding(int network_width, int network_height, int threads)
+      : head_(network_width, network_height), pool_(checked_pool(threads)) {
     require_extent(network_width, "the network's width");
     require_extent(network_height, "the network's height");
   }
@@ -258,12 +270,13 @@ class FusedHeadBinding {
     }
     const nb::gil_scoped_release released;
     const std::lock_guard<std::mutex> lock(mutex_);
-    head_.run(pointers.data(), placement, results);
+    head_.run(pointers.data(), placement, results, *pool_);
     return {results.box_counts, results.pose_counts};
   }
 
  private:
   FusedHead head_;
+  std::shared_ptr<Pool> pool_;
   std::mutex mutex_;
 };
 
@@ -274,13 +287,14 @@ NB_MODULE(_kernels, module) {
   using namespace edge_mtl;
   module.def("instruction_set", &instruction_set);
   nb::class_<PreprocessorBinding>(module, "Preprocessor")
-      .def(nb::init<int, int, uint8_t, nb::object, const std::array<LineTuple, 3>&>(),
+      .def(nb::init<int, int, uint8_t, nb::object, const std::array<LineTuple, 3>&, int>(),
            nb::arg("width"), nb::arg("height"), nb::arg("pad"), nb::arg("table"),
-           nb::arg("lines"))
+           nb::arg("lines"), nb::arg("threads"))
       .def("__call__", &PreprocessorBinding::operator(), nb::arg("frame").none(),
            nb::arg("placement"), nb::arg("out").none());
   nb::class_<FusedHeadBinding>(module, "FusedHead")
-      .def(nb::init<int, int>(), nb::arg("network_width"), nb::arg("network_height"))
+      .def(nb::init<int, int, int>(), nb::arg("network_width"), nb::arg("network_height"),
+           nb::arg("threads"))
       .def("add_segmentation", &FusedHeadBinding::add_segmentation, nb::arg("logits"),
            nb::arg("binary"))
       .def("add_detection", &FusedHeadBinding::add_detection, nb::arg("levels"),

@@ -40,17 +40,34 @@ std::vector<RawTensor> FusedHead::tensors() const {
   return tensors;
 }
 
-void FusedHead::run(const void* const* raw, const Placement& placement, HeadResults& results) {
-  for (size_t i = 0; i < segmenters_.size(); ++i, ++raw) {
+void FusedHead::run(const void* const* raw, const Placement& placement, HeadResults& results,
+                    Pool& pool) {
+  std::vector<int> first_part{1};  // of each mask; part 0 is all the rest
+  for (size_t i = 0; i < segmenters_.size(); ++i) {
     const MaskView& mask = results.masks[i];
     std::visit(
         [&](auto& segmenter) {
           using Logit = typename std::decay_t<decltype(segmenter)>::Logit;
-          segmenter(static_cast<const Logit*>(*raw), placement, mask.height, mask.width,
-                    mask.labels);
+          segmenter.prepare(static_cast<const Logit*>(raw[i]), placement, mask.height, mask.width,
+                            mask.labels);
+          first_part.push_back(first_part.back() + segmenter.bands());
         },
         segmenters_[i]);
   }
+  pool.run(first_part.back(), [&](int part, int) {
+    if (part == 0) {
+      find_objects(raw + segmenters_.size(), placement, results);
+      return;
+    }
+    size_t i = 0;
+    while (part >= first_part[i + 1]) ++i;
+    std::visit([&](auto& segmenter) { segmenter.label_band(part - first_part[i]); },
+               segmenters_[i]);
+  });
+}
+
+void FusedHead::find_objects(const void* const* raw, const Placement& placement,
+                             HeadResults& results) {
   results.box_counts.clear();
   for (size_t i = 0; i < detectors_.size(); ++i) {
     results.box_counts.push_back(detectors_[i](raw, placement, results.boxes[i]));

@@ -8,6 +8,7 @@
 #include "classify.h"
 #include "detect.h"
 #include "head_math.h"
+#include "pool.h"
 #include "pose.h"
 #include "raw_tensor.h"
 #include "segment.h"
@@ -49,10 +50,13 @@ class FusedHead {
   int network_width() const { return network_width_; }
   int network_height() const { return network_height_; }
 
-  void run(const void* const* raw, const Placement& placement, HeadResults& results);
+  void run(const void* const* raw, const Placement& placement, HeadResults& results, Pool& pool);
 
  private:
   using AnySegmenter = std::variant<Segmenter<float>, Segmenter<uint8_t>, Segmenter<int8_t>>;
+
+  // Boxes, poses and classifications; raw: behind the masks' logits.
+  void find_objects(const void* const* raw, const Placement& placement, HeadResults& results);
 
   int network_width_, network_height_;
   std::vector<RawTensor> logits_;

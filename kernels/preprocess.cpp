@@ -100,7 +100,6 @@ void Preprocessor<T>::cover_columns(int frame_width, int width) {
   left_.assign(padded, 0);
   right_.assign(padded, 0);
   weights_.assign(4 * padded, 0);
-  pixels_.resize(padded);
   for (int i = 0; i < width; ++i) {
     left_[i] = 3 * columns_.lower()[i];
     right_[i] = 3 * columns_.upper()[i];
@@ -110,13 +109,28 @@ void Preprocessor<T>::cover_columns(int frame_width, int width) {
 
 template <typename T>
 void Preprocessor<T>::operator()(const uint8_t* frame, ptrdiff_t row_stride,
-                                 const Placement& placement, T* out) {
+                                 const Placement& placement, T* out, Pool& pool) {
   rows_.cover({placement.height, 0, 1, 1, placement.frame_height});
   cover_columns(placement.frame_width, placement.width);
-  blended_.resize(3 * static_cast<size_t>(placement.frame_width) + 1);
+  scratch_.resize(pool.threads());
+  for (Scratch& scratch : scratch_) {
+    scratch.blended.resize(3 * static_cast<size_t>(placement.frame_width) + 1);
+    scratch.pixels.resize(left_.size());
+  }
+  pool.run((height_ + kBandRows - 1) / kBandRows, [&](int band, int worker) {
+    const int first = band * kBandRows;
+    make_rows(frame, row_stride, placement, first, std::min(first + kBandRows, height_),
+              scratch_[worker], out);
+  });
+}
 
+template <typename T>
+void Preprocessor<T>::make_rows(const uint8_t* frame, ptrdiff_t row_stride,
+                                const Placement& placement, int first, int last, Scratch& scratch,
+                                T* out) const {
   const ptrdiff_t plane = static_cast<ptrdiff_t>(width_) * height_;
-  for (int y = 0; y < height_; ++y, out += width_) {
+  out += static_cast<ptrdiff_t>(first) * width_;
+  for (int y = first; y < last; ++y, out += width_) {
     const int row = y - placement.y;
     if (row < 0 || row >= placement.height) {
       for (int c = 0; c < 3; ++c) std::fill_n(out + c * plane, width_, channels_[c].table[pad_]);
@@ -124,9 +138,10 @@ void Preprocessor<T>::operator()(const uint8_t* frame, ptrdiff_t row_stride,
     }
     blend_rows(frame + rows_.lower()[row] * row_stride, frame + rows_.upper()[row] * row_stride,
                static_cast<int16_t>(rows_.weight()[row]), 3 * placement.frame_width,
-               blended_.data());
-    blend_columns(blended_.data(), left_.data(), right_.data(), weights_.data(), placement.width,
-                  pixels_.data());
+               scratch.blended.data());
+    const uint32_t* const pixels = scratch.pixels.data();
+    blend_columns(scratch.blended.data(), left_.data(), right_.data(), weights_.data(),
+                  placement.width, scratch.pixels.data());
     for (int c = 0; c < 3; ++c) {
       const Channel& channel = channels_[c];
       const T pad = channel.table[pad_];
@@ -134,10 +149,10 @@ void Preprocessor<T>::operator()(const uint8_t* frame, ptrdiff_t row_stride,
       T* const inside = std::fill_n(line, placement.x, pad);
       const int shift = 8 * (2 - c);
       if (channel.straight) {
-        compute_channel(pixels_.data(), shift, channel.line, placement.width, inside);
+        compute_channel(pixels, shift, channel.line, placement.width, inside);
       } else {
         for (int i = 0; i < placement.width; ++i) {
-          inside[i] = channel.table[pixels_[i] >> shift & 0xFF];
+          inside[i] = channel.table[pixels[i] >> shift & 0xFF];
         }
       }
       std::fill(inside + placement.width, line + width_, pad);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "head_math.h"
+#include "pool.h"
 #include "tap_table.h"
 
 namespace edge_mtl {
@@ -30,7 +31,8 @@ class Preprocessor {
 
   // frame: rows of frame_width BGR pixels, row_stride bytes apart. out: (3, height, width).
   // The placement lies inside the input.
-  void operator()(const uint8_t* frame, ptrdiff_t row_stride, const Placement& placement, T* out);
+  void operator()(const uint8_t* frame, ptrdiff_t row_stride, const Placement& placement, T* out,
+                  Pool& pool);
 
  private:
   struct Channel {
@@ -39,7 +41,17 @@ class Preprocessor {
     bool straight;  // the line gives the table's values
   };
 
+  struct Scratch {
+    std::vector<int16_t> blended;  // one row of the frame, blended vertically
+    std::vector<uint32_t> pixels;  // one row of the input, B, G and R from the lowest byte on
+  };
+
+  // Rows of the input that one thread makes without asking for more.
+  static constexpr int kBandRows = 16;
+
   void cover_columns(int frame_width, int width);
+  void make_rows(const uint8_t* frame, ptrdiff_t row_stride, const Placement& placement, int first,
+                 int last, Scratch& scratch, T* out) const;
 
   int width_, height_;
   uint8_t pad_;
@@ -48,8 +60,7 @@ class Preprocessor {
   // By pixel of a row: where its left and its right neighbour begin in the frame's row, and the
   // weight, once for each of four values. There are as many as whole vectors take.
   std::vector<int32_t> left_, right_, weights_;
-  std::vector<int16_t> blended_;   // one row of the frame, blended vertically
-  std::vector<uint32_t> pixels_;  // one row of the input, B, G and R from the lowest byte on
+  std::vector<Scratch> scratch_;  // of each worker
 };
 
 }  // namespace edge_mtl

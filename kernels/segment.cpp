@@ -177,7 +177,6 @@ INLINE Sums blended(Sum lower_left, Sum lower_right, Sum upper_left, Sum upper_r
 template <typename T>
 struct Job {
   const T* logits;
-  const uint8_t* winners;
   int classes, width;  // of the logits
   ptrdiff_t plane;
   bool binary;
@@ -277,14 +276,13 @@ INLINE void label_mixed(const Job<T>& job, int row, int column, const Rows& rows
   }
 }
 
-// All pixels between two rows of logits.
+// All pixels between two rows of logits. lower: the winners of the row's cells, whose last comes
+// twice; upper: those of the next row.
 template <typename T>
-MULTIVERSION void label_squares(const Job<T>& job, int row) {
+MULTIVERSION void label_squares(const Job<T>& job, int row, const uint8_t* lower,
+                                const uint8_t* upper) {
   const int begin = job.rows.begin(row), end = job.rows.end(row);
   if (begin == end) return;
-  const ptrdiff_t pitch = job.width + 1;
-  const uint8_t* const lower = job.winners + row * pitch;
-  const uint8_t* const upper = row + 1 < job.rows.cells() ? lower + pitch : lower;
   const ptrdiff_t mask_width = job.columns.count();
   uint8_t* const first = job.mask + begin * mask_width;
   for (int cell = 0; cell < job.width;) {
@@ -328,32 +326,47 @@ Segmenter<T>::Segmenter(const RawTensor& logits, bool binary, int network_height
       network_width_(network_width),
       binary_(binary),
       zero_(std::is_same_v<T, float> ? 0 : logits.zero_point),
-      winners_(static_cast<size_t>(logits.height) * (logits.width + 1)),
-      best_(logits.width) {}
+      winners_(static_cast<size_t>(bands()) * (kBandRows + 1) * (logits.width + 1)),
+      best_(static_cast<size_t>(bands()) * logits.width) {}
 
 template <typename T>
-void Segmenter<T>::find_cell_winners(const T* logits) {
+void Segmenter<T>::find_cell_winners(int row, int rows, uint8_t* winners, T* best) const {
   const ptrdiff_t plane = static_cast<ptrdiff_t>(height_) * width_;
-  uint8_t* winners = winners_.data();
-  for (int row = 0; row < height_; ++row, logits += width_, winners += width_ + 1) {
+  const T* logits = logits_ + static_cast<ptrdiff_t>(row) * width_;
+  for (int i = 0; i < rows; ++i, logits += width_, winners += width_ + 1) {
     if (binary_) {
       mark_above(logits, static_cast<SumOf<T>>(zero_), width_, winners);
     } else {
-      find_winners(logits, channels_, plane, width_, best_.data(), winners);
+      find_winners(logits, channels_, plane, width_, best, winners);
     }
     winners[width_] = winners[width_ - 1];
   }
 }
 
 template <typename T>
-void Segmenter<T>::operator()(const T* logits, const Placement& placement, int mask_height,
-                              int mask_width, uint8_t* mask) {
+void Segmenter<T>::prepare(const T* logits, const Placement& placement, int mask_height,
+                           int mask_width, uint8_t* mask) {
   rows_.cover({mask_height, placement.y, placement.height, network_height_, height_});
   columns_.cover({mask_width, placement.x, placement.width, network_width_, width_});
-  find_cell_winners(logits);
-  const Job<T> job{logits,  winners_.data(), channels_, width_, static_cast<ptrdiff_t>(height_) * width_,
-                   binary_, zero_,           rows_,     columns_, mask};
-  for (int row = 0; row < height_; ++row) label_squares(job, row);
+  logits_ = logits;
+  mask_ = mask;
+}
+
+template <typename T>
+void Segmenter<T>::label_band(int band) {
+  const int first = band * kBandRows, last = std::min(first + kBandRows, height_);
+  if (rows_.begin(first) == rows_.end(last - 1)) return;  // none of the mask lies there
+  const ptrdiff_t pitch = width_ + 1;
+  uint8_t* const winners = winners_.data() + band * (kBandRows + 1) * pitch;
+  T* const best = best_.data() + static_cast<ptrdiff_t>(band) * width_;
+  const int rows = std::min(last + 1, height_) - first;
+  find_cell_winners(first, rows, winners, best);
+  const Job<T> job{logits_, channels_, width_, static_cast<ptrdiff_t>(height_) * width_,
+                   binary_, zero_,     rows_,  columns_, mask_};
+  for (int row = first; row < last; ++row) {
+    const int i = row - first;
+    label_squares(job, row, winners + i * pitch, winners + std::min(i + 1, rows - 1) * pitch);
+  }
 }
 
 template class Segmenter<float>;

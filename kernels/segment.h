@@ -21,19 +21,28 @@ class Segmenter {
   // the network.
   Segmenter(const RawTensor& logits, bool binary, int network_height, int network_width);
 
+  // A mask takes two steps: prepare it, then label all of its bands, several at once if need be.
   // mask: (mask_height, mask_width), covers the placement's rectangle.
-  void operator()(const T* logits, const Placement& placement, int mask_height, int mask_width,
-                  uint8_t* mask);
+  void prepare(const T* logits, const Placement& placement, int mask_height, int mask_width,
+               uint8_t* mask);
+  void label_band(int band);
+
+  int bands() const { return (height_ + kBandRows - 1) / kBandRows; }
 
  private:
-  void find_cell_winners(const T* logits);
+  // Rows of logits. A band finds the winners of its own rows and of the one after them.
+  static constexpr int kBandRows = 8;
+
+  void find_cell_winners(int row, int rows, uint8_t* winners, T* best) const;
 
   int channels_, height_, width_, network_height_, network_width_;
   bool binary_;
   int zero_;  // the value that stands for a logit of zero
   SquareTaps rows_, columns_;
-  std::vector<uint8_t> winners_;  // (height, width + 1): of each cell; the last column comes twice
-  std::vector<T> best_;           // scratch of `find_winners`
+  std::vector<uint8_t> winners_;  // (bands, kBandRows + 1, width + 1); the last column comes twice
+  std::vector<T> best_;           // (bands, width): scratch of `find_winners`
+  const T* logits_ = nullptr;
+  uint8_t* mask_ = nullptr;
 };
 
 }  // namespace edge_mtl

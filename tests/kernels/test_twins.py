@@ -69,7 +69,7 @@ def numbers(placement: Placement) -> tuple[int, int, int, int, int, int]:
 def test_preprocess_equals_its_twin(data: st.DataObject, dtype: str, pad: int, scale: float):
     network_input = InputSpec(width=64, height=32, pad=pad)
     given_tensor = TensorSpec("image", (1, 3, 32, 64), dtype, scale, data.draw(st.integers(0, 127)))
-    preprocess = ops.Preprocessor(network_input, given_tensor)
+    preprocess = ops.Preprocessor(network_input, given_tensor, data.draw(st.integers(1, 3)))
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     for placement in data.draw(st.lists(placements(64, 32), min_size=1, max_size=3)):
         width, height = placement.frame_size
@@ -104,7 +104,7 @@ def test_segmentation_equals_its_twin(
     raw = data.draw(logits(dtype, (1, 1 if binary else classes, *grid)))
     mask_tensor = tensor("mask", raw)
     expected_logits = reference.class_logits(task, mask_tensor, raw[0])
-    head = _kernels.FusedHead(*network_size)
+    head = _kernels.FusedHead(*network_size, data.draw(st.integers(1, 3)))
     head.add_segmentation(describe(mask_tensor), binary)
     for placement in data.draw(st.lists(placements(*network_size), min_size=1, max_size=2)):
         for mask_size in ("frame", "network"):
@@ -121,7 +121,7 @@ def test_a_blended_logit_of_zero_is_not_above_it(dtype: str):
     zero = 0 if dtype == "float32" else 9
     raw = np.array([[[[zero + 1, zero - 3]]]], dtype)
     mask = np.empty((1, 4), np.uint8)
-    head = _kernels.FusedHead(4, 1)
+    head = _kernels.FusedHead(4, 1, 1)
     head.add_segmentation(describe(tensor("mask", raw)), True)
     head([raw], (4, 1, 0, 0, 4, 1), [mask], [], [], [])
     assert mask.tolist() == [[1, 0, 0, 0]]
@@ -191,7 +191,7 @@ def test_detection_and_pose_equal_their_twins(
         )
         boxes_of.add_level(stride, scores, distances)
         poses_of.add_level(stride, points, visible)
-    head = _kernels.FusedHead(97, 61)
+    head = _kernels.FusedHead(97, 61, 2)
     candidates = max(reference.MIN_CANDIDATES, max_boxes)
     least = reference.logit(score_threshold)
     head.add_detection(boxes_of.levels, least, iou_threshold, max_boxes, candidates)
@@ -225,7 +225,7 @@ def test_classification_equals_its_twin(
     task = ClassificationTask(name="time", classes=names, multi_label=multi_label)
     raw = data.draw(logits(dtype, (1, classes, 1, 1)))
     time = tensor("time", raw)
-    head = _kernels.FusedHead(97, 61)
+    head = _kernels.FusedHead(97, 61, 2)
     head.add_classification(describe(time), multi_label)
     scores = np.empty(classes, np.float32)
     head([raw], (9, 9, 0, 0, 9, 9), [], [], [], [scores])
