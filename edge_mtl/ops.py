@@ -109,9 +109,7 @@ class FusedHead:
         ValueError: threads is not between 1 and 256.
     """
 
-    def __init__(
-        self, spec: ModelSpec, tensors: Sequence[TensorSpec], threads: int = 1
-    ) -> None:
+    def __init__(self, spec: ModelSpec, tensors: Sequence[TensorSpec], threads: int = 1) -> None:
         by_name = {tensor.name: tensor for tensor in tensors}
         for expected in spec.output_tensors:
             if expected.name not in by_name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -26,6 +27,9 @@ from edge_mtl.spec import ModelSpec
 if TYPE_CHECKING:
     from edge_mtl.runtime.sources import Source
 
+_MOST_KERNEL_THREADS = 4
+"""A kernel takes tenths of a millisecond, and waking a thread up costs a tenth of one."""
+
 
 class Pipeline:
     """Preprocessing, an engine and the head for one frame at a time. Not safe across threads.
@@ -35,15 +39,24 @@ class Pipeline:
         engine: the network that runs. The pipeline closes it.
         mask_size: "frame" for masks of the frame's size; "network" for masks of the size that the
             frame has in the network's input, which cost less.
+        threads: how many threads the kernels work with; None for as many as help.
     """
 
-    def __init__(self, spec: ModelSpec, engine: Engine, *, mask_size: MaskSize = "frame") -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        engine: Engine,
+        *,
+        mask_size: MaskSize = "frame",
+        threads: int | None = None,
+    ) -> None:
+        kernel_threads = min(threads or len(os.sched_getaffinity(0)), _MOST_KERNEL_THREADS)
         self.spec = spec
         self.engine = engine
         self.mask_size = mask_size
-        self._preprocess = Preprocessor(spec.input, engine.input_tensor)
+        self._preprocess = Preprocessor(spec.input, engine.input_tensor, kernel_threads)
         self._write_planes = PlaneWriter(spec, engine.plane_tensors)
-        self._head = FusedHead(spec, engine.output_tensors)
+        self._head = FusedHead(spec, engine.output_tensors, kernel_threads)
         self._placement = Placement.fit(spec.input.size, spec.input)
 
     @classmethod
@@ -59,7 +72,7 @@ class Pipeline:
         Args:
             model: the path of a bundle, or the name of a network that ships with the package.
             engine: "onnxruntime", "openvino", or "auto" for the faster one of those installed.
-            threads: how many threads the engine may compute with; None for all that it can use.
+            threads: how many threads may compute at once; None for all that can be used.
             mask_size: see `Pipeline`.
 
         Raises:
@@ -82,7 +95,8 @@ class Pipeline:
         mask_size: MaskSize = "frame",
     ) -> Pipeline:
         """Open the engine for a bundle that is in memory; arguments and errors as of `open`."""
-        return cls(bundle.spec, open_engine(engine, bundle, threads), mask_size=mask_size)
+        opened = open_engine(engine, bundle, threads)
+        return cls(bundle.spec, opened, mask_size=mask_size, threads=threads)
 
     def __call__(
         self,
