@@ -35,6 +35,7 @@ class FusedHead:
     def add_detection(
         self,
         levels: Sequence[_Level],
+        bins: int,
         min_logit: float,
         iou_threshold: float,
         max_boxes: int,

@@ -147,6 +147,7 @@ class FusedHead:
         for detection in spec.detections:
             self._kernel.add_detection(
                 levels_of(detection),
+                detection.bins or 0,
                 reference.logit(detection.score_threshold),
                 detection.iou_threshold,
                 detection.max_boxes,

@@ -21,6 +21,9 @@ Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 MAX_BOXES = 4096
 """Upper limit of `DetectionTask.max_boxes`: what the head kernel reserves memory for."""
 
+MAX_BINS = 64
+"""Upper limit of `DetectionTask.bins`, for the same reason."""
+
 KEYPOINTS = (
     "nose",
     "left_eye",
@@ -129,6 +132,10 @@ class DetectionTask(
     class, and `NAME_boxes_s`, the distances left, top, right, bottom from the centre of the cell
     to the sides of the box in units of `s` (below zero counts as zero). Linear, not exponential:
     8 bits then cost at most a thirtieth of a cell, and no rounding differs between processors.
+
+    bins: `NAME_boxes_s` has so many channels for each distance, the logits of 0, 1, 2, ... units;
+        the distance is their mean (Li et al., Generalized Focal Loss, 2020, arXiv:2006.04388,
+        section 3.2). None: one channel, the distance itself.
     """
 
     name: Name = "detection"
@@ -137,6 +144,7 @@ class DetectionTask(
     score_threshold: Fraction = 0.3
     iou_threshold: Fraction = 0.6
     max_boxes: Annotated[int, Meta(ge=1, le=MAX_BOXES)] = 128
+    bins: Annotated[int, Meta(ge=2, le=MAX_BINS)] | None = None
 
     def __post_init__(self) -> None:
         if list(self.strides) != sorted(set(self.strides)):
@@ -148,7 +156,7 @@ class DetectionTask(
         for stride in self.strides:
             cells = (height // stride, width // stride)
             yield TensorSpec(f"{self.name}_scores_{stride}", (1, len(self.classes), *cells))
-            yield TensorSpec(f"{self.name}_boxes_{stride}", (1, 4, *cells))
+            yield TensorSpec(f"{self.name}_boxes_{stride}", (1, 4 * (self.bins or 1), *cells))
 
 
 class SegmentationTask(

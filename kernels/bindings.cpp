@@ -8,6 +8,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <mutex>
@@ -159,22 +160,27 @@ class FusedHeadBinding {
     head_.add_segmentation(tensor, binary);
   }
 
-  void add_detection(const std::vector<LevelTuple>& numbers, float min_logit, float iou_threshold,
-                     int max_boxes, int max_candidates) {
+  void add_detection(const std::vector<LevelTuple>& numbers, int bins, float min_logit,
+                     float iou_threshold, int max_boxes, int max_candidates) {
+    require(bins == 0 || (2 <= bins && bins <= kMaxBins),
+            "bins must be 0, or between 2 and " + std::to_string(kMaxBins) + ", found " +
+                std::to_string(bins));
+    const int box_channels = 4 * std::max(1, bins);
     require(0 < max_boxes && max_boxes <= max_candidates,
             "max_boxes must be between 1 and max_candidates, found " + std::to_string(max_boxes));
     std::vector<DetectionLevel> levels;
     for (const auto& [stride, scores, boxes] : numbers) {
       levels.push_back({stride, checked_tensor(scores), checked_tensor(boxes)});
       const DetectionLevel& level = levels.back();
-      require(level.boxes.channels == 4 && level.boxes.height == level.scores.height &&
+      require(level.boxes.channels == box_channels && level.boxes.height == level.scores.height &&
                   level.boxes.width == level.scores.width,
-              "a level's boxes must have 4 channels and the size of its scores");
+              "a level's boxes must have " + std::to_string(box_channels) +
+                  " channels and the size of its scores");
       require(level.scores.channels == levels.front().scores.channels,
               "every level must have a score for each class");
     }
     head_.add_detection(
-        Detector(std::move(levels), min_logit, iou_threshold, max_boxes, max_candidates));
+        Detector(std::move(levels), bins, min_logit, iou_threshold, max_boxes, max_candidates));
   }
 
   void add_pose(int detection, const std::vector<int>& class_ids,
@@ -297,7 +303,7 @@ NB_MODULE(_kernels, module) {
            nb::arg("threads"))
       .def("add_segmentation", &FusedHeadBinding::add_segmentation, nb::arg("logits"),
            nb::arg("binary"))
-      .def("add_detection", &FusedHeadBinding::add_detection, nb::arg("levels"),
+      .def("add_detection", &FusedHeadBinding::add_detection, nb::arg("levels"), nb::arg("bins"),
            nb::arg("min_logit"), nb::arg("iou_threshold"), nb::arg("max_boxes"),
            nb::arg("max_candidates"))
       .def("add_pose", &FusedHeadBinding::add_pose, nb::arg("detection"), nb::arg("class_ids"),

@@ -32,11 +32,21 @@ MULTIVERSION int find_above(const T* __restrict__ values, Limit limit, int count
   return found;
 }
 
+// Four times `bins` logits to e to the power of their distance to the best of their side.
+MULTIVERSION void raise_powers(double* logits, int bins) {
+  for (int side = 0; side < 4; ++side) {
+    double* const of_side = logits + side * bins;
+    const double best = *std::max_element(of_side, of_side + bins);
+    for (int i = 0; i < bins; ++i) of_side[i] = exponential(of_side[i] - best);
+  }
+}
+
 }  // namespace
 
-Detector::Detector(std::vector<DetectionLevel> levels, float min_logit, float iou_threshold,
-                   int max_boxes, int max_candidates)
+Detector::Detector(std::vector<DetectionLevel> levels, int bins, float min_logit,
+                   float iou_threshold, int max_boxes, int max_candidates)
     : levels_(std::move(levels)),
+      bins_(bins),
       min_logit_(min_logit),
       iou_threshold_(iou_threshold),
       max_boxes_(max_boxes),
@@ -85,9 +95,30 @@ Cell Detector::cell_of(const Candidate& candidate) const {
   return {candidate.level, candidate.cell / width, candidate.cell % width};
 }
 
+Reach Detector::mean_reach(const DetectionLevel& level, const void* logits, ptrdiff_t at) const {
+  double powers[4 * kMaxBins];
+  with_type(level.boxes.dtype, logits, [&](const auto* data) {
+    using Sum = SumOf<std::decay_t<decltype(*data)>>;
+    const float scale = level.boxes.scale;
+    const int zero_point = level.boxes.zero_point;
+    for (int i = 0; i < 4 * bins_; ++i) {
+      const Sum value = data[i * level.boxes.plane() + at];
+      powers[i] = bounded_logit(dequantised(value, scale, zero_point));
+    }
+  });
+  float sides[4];
+  raise_powers(powers, bins_);
+  for (int side = 0; side < 4; ++side) sides[side] = mean_of_bins(powers + side * bins_, bins_);
+  return {sides[0], sides[1], sides[2], sides[3]};
+}
+
 Box Detector::decode(const Cell& cell, const void* distances, const Placement& placement) const {
   const DetectionLevel& level = levels_[cell.level];
   const ptrdiff_t at = static_cast<ptrdiff_t>(cell.row) * level.boxes.width + cell.column;
+  if (bins_ > 0) {
+    return decoded_box(mean_reach(level, distances, at), cell.column, cell.row,
+                       static_cast<float>(level.stride), placement);
+  }
   const Reach reach = with_type(level.boxes.dtype, distances, [&](const auto* data) {
     using Sum = SumOf<std::decay_t<decltype(*data)>>;
     const auto side = [&](int i) {

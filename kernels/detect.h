@@ -9,7 +9,7 @@
 
 namespace edge_mtl {
 
-// One level of the head: scores (classes, H, W) and boxes (4, H, W).
+// One level of the head: scores (classes, H, W) and boxes (4, H, W) or (4 bins, H, W).
 struct DetectionLevel {
   int stride;
   RawTensor scores, boxes;
@@ -29,9 +29,10 @@ struct Cell {
 class Detector {
  public:
   // A cell is a candidate if its best logit is above min_logit; the best max_candidates of them
-  // are decoded.
-  Detector(std::vector<DetectionLevel> levels, float min_logit, float iou_threshold, int max_boxes,
-           int max_candidates);
+  // are decoded. bins: of each distance, whose logits the levels' boxes are; 0 where they are the
+  // distances.
+  Detector(std::vector<DetectionLevel> levels, int bins, float min_logit, float iou_threshold,
+           int max_boxes, int max_candidates);
 
   // raw: the scores and boxes of each level. Returns the number of boxes found, best first.
   int operator()(const void* const* raw, const Placement& placement, const FoundBoxes& found);
@@ -59,7 +60,10 @@ class Detector {
   Cell cell_of(const Candidate& candidate) const;
   Box decode(const Cell& cell, const void* distances, const Placement& placement) const;
 
+  Reach mean_reach(const DetectionLevel& level, const void* logits, ptrdiff_t at) const;
+
   std::vector<DetectionLevel> levels_;
+  int bins_;
   float min_logit_, iou_threshold_;
   int max_boxes_;
   size_t max_candidates_;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #ifdef __CUDACC__
@@ -109,11 +110,19 @@ HOST_DEVICE double exponential(double exponent) {
                                 1.0 / 24,     1.0 / 6,     1.0 / 2,    1.0,       1.0};
   const double above = exponent > -kLimit ? exponent : -kLimit;
   const double limited = above < kLimit ? above : kLimit;
-  const double doublings = std::rint(limited * kLog2E);
+  // The sum has no bits left for fractions: it rounds, and its last bits are a whole number.
+  constexpr double kShift = 6755399441055744.0;  // 1.5 * 2^52
+  const double shifted = limited * kLog2E + kShift;
+  const double doublings = shifted - kShift;
   const double rest = limited - doublings * kLn2;
   double power = 0.0;
   for (const double coefficient : kTaylor) power = power * rest + coefficient;
-  return std::ldexp(power, static_cast<int>(doublings));
+  uint64_t bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits + 1023) << 52;  // of 2^n
+  double factor;
+  std::memcpy(&factor, &bits, sizeof factor);
+  return power * factor;
 }
 
 HOST_DEVICE float sigmoid(float logit) {
@@ -143,6 +152,19 @@ struct Box {
 struct Reach {
   float left, top, right, bottom;
 };
+
+// At most so many bins for each of them.
+constexpr int kMaxBins = 64;
+
+// The mean of 0, 1, 2, ... weighted by `powers`.
+HOST_DEVICE float mean_of_bins(const double* powers, int bins) {
+  double whole = powers[0], moment = 0.0;
+  for (int i = 1; i < bins; ++i) {
+    whole += powers[i];
+    moment += i * powers[i];
+  }
+  return static_cast<float>(moment / whole);
+}
 
 HOST_DEVICE float reach_pixels(float distance, float stride) {
   return (distance < 0.0F ? 0.0F : distance) * stride;

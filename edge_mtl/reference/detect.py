@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_mtl.placement import Placement
 from edge_mtl.reference.raw_tensor import dequantise, level_names
-from edge_mtl.reference.scores import logit, sigmoid
+from edge_mtl.reference.scores import bounded_logits, exponential, logit, sigmoid
 from edge_mtl.scene import Detections
 from edge_mtl.spec import DetectionTask, TensorSpec
 
@@ -73,7 +73,7 @@ def _decode_level(
     scores_name, boxes_name = level_names(task, stride)
     scores = dequantise(tensors[scores_name], raw[scores_name][0])
     scores = np.where(np.isnan(scores), np.float32(-np.inf), scores)
-    left, top, right, bottom = dequantise(tensors[boxes_name], raw[boxes_name][0])
+    left, top, right, bottom = distances(task, dequantise(tensors[boxes_name], raw[boxes_name][0]))
 
     half = np.float32(0.5)
     cells_y, cells_x = scores.shape[1:]
@@ -93,6 +93,19 @@ def _decode_level(
     cells = np.stack([np.full_like(rows, stride), rows, columns]).reshape(3, -1)
     boxes = np.stack(sides).reshape(4, -1)
     return cells, scores.max(0).ravel(), scores.argmax(0).ravel(), boxes
+
+
+def distances(task: DetectionTask, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(4, H, W) distances left, top, right, bottom from the raw values (C, H, W) of a level."""
+    if task.bins is None:
+        return values
+    logits = bounded_logits(values).reshape(4, task.bins, *values.shape[1:]).astype(np.float64)
+    powers = exponential(logits - logits.max(1, keepdims=True))
+    whole, moment = powers[:, 0], np.zeros_like(powers[:, 0])
+    for i in range(1, task.bins):  # in this order: sums of floats depend on it
+        whole = whole + powers[:, i]
+        moment = moment + i * powers[:, i]
+    return np.asarray(moment / whole, np.float32)
 
 
 def _suppress(

@@ -114,7 +114,7 @@ def described(array: NDArray[Any]) -> tuple[str, tuple[int, ...], float, int]:
 def test_fused_head_refuses(change: dict[str, Any], error: type[Exception], message: str):
     head = _kernels.FusedHead(32, 24, 1)
     head.add_segmentation(described(SCORES), False)
-    head.add_detection([(8, described(SCORES), described(DISTANCES))], 0.0, 0.5, 5, 1000)
+    head.add_detection([(8, described(SCORES), described(DISTANCES))], 0, 0.0, 0.5, 5, 1000)
     head.add_pose(0, [1], [(8, described(POINTS), described(VISIBLE))])
     head.add_classification(described(LOGITS), False)
     arguments: dict[str, Any] = {
@@ -145,7 +145,7 @@ LEVEL = 8, described(SCORES), described(DISTANCES)
 )
 def test_add_detection_refuses(levels: list[Any], message: str):
     with pytest.raises(ValueError, match=message):
-        _kernels.FusedHead(32, 24, 1).add_detection(levels, 0.0, 0.5, 5, 1000)
+        _kernels.FusedHead(32, 24, 1).add_detection(levels, 0, 0.0, 0.5, 5, 1000)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_add_detection_refuses(levels: list[Any], message: str):
 )
 def test_add_pose_refuses(detection: int, class_ids: list[int], levels: list[Any], message: str):
     head = _kernels.FusedHead(32, 24, 1)
-    head.add_detection([LEVEL], 0.0, 0.5, 5, 1000)
+    head.add_detection([LEVEL], 0, 0.0, 0.5, 5, 1000)
     described_levels = [(stride, described(a), described(b)) for stride, a, b in levels]
     with pytest.raises(ValueError, match=message):
         head.add_pose(detection, class_ids, described_levels)
@@ -173,7 +173,7 @@ def test_add_pose_refuses(detection: int, class_ids: list[int], levels: list[Any
 
 def test_levels_of_a_pose_have_the_same_keypoints():
     head = _kernels.FusedHead(32, 24, 1)
-    head.add_detection([LEVEL, (16, *LEVEL[1:])], 0.0, 0.5, 5, 1000)
+    head.add_detection([LEVEL, (16, *LEVEL[1:])], 0, 0.0, 0.5, 5, 1000)
     fewer = 16, described(POINTS[:, :4]), described(VISIBLE[:, :2])
     with pytest.raises(ValueError, match="2 channels of points for each keypoint"):
         head.add_pose(0, [0], [(8, described(POINTS), described(VISIBLE)), fewer])

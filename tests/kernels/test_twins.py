@@ -152,6 +152,7 @@ class LevelledTask:
     data=st.data(),
     dtypes=st.tuples(DTYPES, DTYPES, DTYPES, DTYPES),
     classes=st.integers(1, 20),
+    bins=st.sampled_from([None, None, 2, 5, 16]),
     keypoints=st.integers(1, 6),
     strides=STRIDES,
     score_threshold=THRESHOLDS,
@@ -162,6 +163,7 @@ def test_detection_and_pose_equal_their_twins(
     data: st.DataObject,
     dtypes: tuple[str, str, str, str],
     classes: int,
+    bins: int | None,
     keypoints: int,
     strides: list[int],
     score_threshold: float,
@@ -174,6 +176,7 @@ def test_detection_and_pose_equal_their_twins(
         score_threshold=score_threshold,
         iou_threshold=iou_threshold,
         max_boxes=max_boxes,
+        bins=bins,
     )
     with_keypoints = data.draw(st.lists(st.integers(0, classes - 1), min_size=1, unique=True))
     pose = PoseTask(
@@ -184,7 +187,7 @@ def test_detection_and_pose_equal_their_twins(
     boxes_of, poses_of = LevelledTask(detection), LevelledTask(pose)
     for stride in strides:
         cells = data.draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
-        channels = classes, 4, 2 * keypoints, keypoints
+        channels = classes, 4 * (bins or 1), 2 * keypoints, keypoints
         scores, distances, points, visible = (
             data.draw(logits(dtype, (1, n, *cells)))
             for dtype, n in zip(dtypes, channels, strict=True)
@@ -194,7 +197,7 @@ def test_detection_and_pose_equal_their_twins(
     head = _kernels.FusedHead(97, 61, 2)
     candidates = max(reference.MIN_CANDIDATES, max_boxes)
     least = reference.logit(score_threshold)
-    head.add_detection(boxes_of.levels, least, iou_threshold, max_boxes, candidates)
+    head.add_detection(boxes_of.levels, bins or 0, least, iou_threshold, max_boxes, candidates)
     head.add_pose(0, with_keypoints, poses_of.levels)
 
     placement = data.draw(placements(97, 61))

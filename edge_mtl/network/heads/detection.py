@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from edge_mtl.network.features import Features
@@ -26,7 +27,7 @@ class DetectionHead(Head):
         self.task = task
         self.strides = task.strides
         self.levels = nn.ModuleList(
-            _DetectionLevel(channels, len(task.classes)) for _ in task.strides
+            _DetectionLevel(channels, len(task.classes), task.bins) for _ in task.strides
         )
 
     def forward(self, features: Features) -> dict[str, Tensor]:
@@ -39,16 +40,22 @@ class DetectionHead(Head):
 
 
 class _DetectionLevel(nn.Module):
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, bins: int | None) -> None:
         super().__init__()
         self.score_trunk = conv_layer(channels, channels, 3)
         self.box_trunk = conv_layer(channels, channels, 3)
         self.scores = nn.Conv2d(channels, classes, 1)
-        self.boxes = nn.Conv2d(channels, 4, 1)
+        self.boxes = nn.Conv2d(channels, 4 * (bins or 1), 1)
         nn.init.normal_(self.scores.weight, std=0.01)
         nn.init.constant_(bias_of(self.scores), -math.log((1 - _PRIOR) / _PRIOR))
         nn.init.normal_(self.boxes.weight, std=0.01)
-        nn.init.constant_(bias_of(self.boxes), _FIRST_DISTANCE)
+        if bins is None:
+            nn.init.constant_(bias_of(self.boxes), _FIRST_DISTANCE)
+        else:
+            # Each distance is less likely than the one before by a factor that gives this mean.
+            factor = _FIRST_DISTANCE / (1 + _FIRST_DISTANCE)
+            logits = math.log(factor) * torch.arange(bins)
+            bias_of(self.boxes).data.copy_(logits.repeat(4))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         scores: Tensor = self.scores(self.score_trunk(features))

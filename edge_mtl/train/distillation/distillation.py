@@ -27,6 +27,7 @@ from edge_mtl.train.batch import NO_CLASS, Batch
 from edge_mtl.train.distillation.config import DistillationConfig
 from edge_mtl.train.distillation.soft_losses import cells_loss, divergence_loss, presence_loss
 from edge_mtl.train.losses.assignment import cell_centres
+from edge_mtl.train.losses.boxes import mean_distances
 from edge_mtl.train.losses.detection import cells_of
 
 T = TypeVar("T", SegmentationTask, DetectionTask, ClassificationTask)
@@ -229,7 +230,7 @@ def _cells(
     shapes = [(int(level.shape[2]), int(level.shape[3])) for level in scores]
     centres, sizes = cell_centres(shapes, strides, scores[0].device)
     sides = cells_of([raw[f"{task.name}_boxes_{stride}"] for stride in strides])
-    reach = sides.clamp_min(0.0) * sizes[:, None]
+    reach = mean_distances(sides, task.bins) * sizes[:, None]
     return cells_of(scores), torch.cat([centres - reach[..., :2], centres + reach[..., 2:]], -1)
 
 

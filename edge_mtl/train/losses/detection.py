@@ -1,6 +1,6 @@
 """The loss of a detection task: quality focal loss on the classes (Li et al., 2020,
 arXiv:2006.04388) and generalised IoU on the boxes, weighted as in TOOD (arXiv:2108.07755,
-section 3.2, "Task-aligned loss").
+section 3.2, "Task-aligned loss"); where distances have bins, distribution focal loss on these.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from torch import Tensor
 from edge_mtl.spec import DetectionTask
 from edge_mtl.train.batch import Batch
 from edge_mtl.train.losses.assignment import Assignment, assign, cell_centres, is_within
-from edge_mtl.train.losses.boxes import paired_iou
+from edge_mtl.train.losses.boxes import distribution_focal, mean_distances, paired_iou
 from edge_mtl.train.processes import mean_over_processes, process_count
 
 _BOX_WEIGHT = 2.0  # of the IoU loss beside the class loss, as in TOOD's own setup
+_BINS_WEIGHT = 0.25  # of the distribution focal loss, as in the paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Answers:
 
     samples: the S samples of the batch that have box labels.
     centres: (A, 2) x y in pixels, strides: (A,), of all cells of all levels.
-    logits: (S, A, C); predicted: (S, A, 4), x1 y1 x2 y2 in pixels.
+    logits: (S, A, C); predicted: (S, A, 4), x1 y1 x2 y2 in pixels, and what they were made of,
+        sides: (S, A, 4) or (S, A, 4 bins).
     assignments: one for each of `samples`.
     """
 
@@ -36,6 +38,7 @@ class Answers:
     strides: Tensor
     logits: Tensor
     predicted: Tensor
+    sides: Tensor
     assignments: list[Assignment]
 
     def score_sum(self) -> Tensor:
@@ -54,8 +57,9 @@ def answers_of(task: DetectionTask, raw: Mapping[str, Tensor], batch: Batch) -> 
     shapes = [(int(level.shape[2]), int(level.shape[3])) for level in scores]
     centres, strides = cell_centres(shapes, task.strides, scores[0].device)
     logits = cells_of(scores)[samples]
-    sides = cells_of(boxes)[samples].clamp_min(0.0) * strides[:, None]
-    predicted = torch.cat([centres - sides[..., :2], centres + sides[..., 2:]], -1)
+    sides = cells_of(boxes)[samples]
+    reach = mean_distances(sides, task.bins) * strides[:, None]
+    predicted = torch.cat([centres - reach[..., :2], centres + reach[..., 2:]], -1)
     assignments = []
     for row, sample in enumerate(samples):
         target = batch.boxes[sample]
@@ -70,7 +74,7 @@ def answers_of(task: DetectionTask, raw: Mapping[str, Tensor], batch: Batch) -> 
                 target.class_ids,
             )
         )
-    return Answers(samples, centres, strides, logits, predicted, assignments)
+    return Answers(samples, centres, strides, logits, predicted, sides, assignments)
 
 
 def detection_loss(answers: Answers, batch: Batch) -> Tensor:
@@ -99,9 +103,16 @@ def detection_loss(answers: Answers, batch: Batch) -> Tensor:
         wanted[row, assignment.cells, class_ids] = assignment.scores
         truth = target.corners[assignment.boxes]
         _, giou = paired_iou(answers.predicted[row, assignment.cells], truth)
-        box_losses.append(((1.0 - giou) * assignment.scores).sum())
+        losses = _BOX_WEIGHT * (1.0 - giou)
+        if answers.sides.shape[2] > 4:
+            near = answers.centres[assignment.cells]
+            away = torch.cat([near - truth[:, :2], truth[:, 2:] - near], 1)
+            away = away / answers.strides[assignment.cells, None]
+            sides = answers.sides[row, assignment.cells]
+            losses = losses + _BINS_WEIGHT * distribution_focal(sides, away)
+        box_losses.append((losses * assignment.scores).sum())
     class_loss = (quality_focal(answers.logits, wanted) * supervised).sum()
-    return (class_loss + _BOX_WEIGHT * torch.stack(box_losses).sum()) / normaliser
+    return (class_loss + torch.stack(box_losses).sum()) / normaliser
 
 
 def quality_focal(logits: Tensor, quality: Tensor) -> Tensor:

@@ -122,3 +122,18 @@ def test_gradient_steps_find_the_box(targets: Targets, batch: MakeBatch) -> None
     assert [x - left, y - top, x + right, y + bottom] == pytest.approx([3, 1, 21, 15], abs=0.7)
     assert float(scores[0, 1].detach().max().sigmoid()) > 0.8
     assert float(scores[0, 0].detach().max().sigmoid()) < 0.1
+
+
+def test_bins_give_the_same_box_loss_and_their_own(targets: Targets, batch: MakeBatch) -> None:
+    labels = batch(1, boxes=[targets((8, 0, 16, 8, 1))])
+    task = DetectionTask(classes=("sign", "car"), strides=(8,), bins=4)
+    raw = {
+        "detection_scores_8": torch.full((1, 2, 2, 4), -30.0),
+        "detection_boxes_8": torch.full((1, 16, 2, 4), -30.0),
+    }
+    raw["detection_scores_8"][0, 1, 0, 1] = 30.0  # the cell with centre (12, 4)
+    sides = raw["detection_boxes_8"][0].view(4, 4, 2, 4)
+    sides[:, 0] = 30.0  # of all cells: no box at all
+    sides[:, :2, 0, 1] = 30.0  # of that one: 0 or 1, so 0.5 cells
+    found = float(detection_loss(answers_of(task, raw, labels), labels))
+    assert found == pytest.approx(0.25 * math.log(2), rel=1e-4)
