@@ -108,7 +108,9 @@ Reach Detector::mean_reach(const DetectionLevel& level, const void* logits, ptrd
   });
   float sides[4];
   raise_powers(powers, bins_);
-  for (int side = 0; side < 4; ++side) sides[side] = mean_of_bins(powers + side * bins_, bins_);
+  for (int side = 0; side < 4; ++side) {
+    sides[side] = mean_of_bins(bins_, [&](int i) { return powers[side * bins_ + i]; });
+  }
   return {sides[0], sides[1], sides[2], sides[3]};
 }
 

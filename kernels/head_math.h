@@ -156,12 +156,14 @@ struct Reach {
 // At most so many bins for each of them.
 constexpr int kMaxBins = 64;
 
-// The mean of 0, 1, 2, ... weighted by `powers`.
-HOST_DEVICE float mean_of_bins(const double* powers, int bins) {
-  double whole = powers[0], moment = 0.0;
+// The mean of 0, 1, 2, ... weighted by weight_of(i).
+template <typename WeightOf>
+HOST_DEVICE float mean_of_bins(int bins, const WeightOf& weight_of) {
+  double whole = weight_of(0), moment = 0.0;
   for (int i = 1; i < bins; ++i) {
-    whole += powers[i];
-    moment += i * powers[i];
+    const double weight = weight_of(i);
+    whole += weight;
+    moment += i * weight;
   }
   return static_cast<float>(moment / whole);
 }

@@ -1,0 +1,24 @@
+// The few words of CUDA that the kernels use. Where EDGE_MTL_HOST_SHIM is defined they come from
+// host_shim.h, which runs the same kernels on the host, a thread of it for each of a block's.
+#pragma once
+
+#ifdef EDGE_MTL_HOST_SHIM
+#include "host_shim.h"
+#else
+
+#include <cstdint>
+
+namespace edge_mtl {
+
+constexpr int kThreads = 256;  // of a block
+
+// The memory that the threads of a block share, as the launch has given it.
+template <typename Shared>
+__device__ __forceinline__ Shared& block_shared() {
+  extern __shared__ __align__(16) unsigned char memory[];
+  return *reinterpret_cast<Shared*>(memory);
+}
+
+}  // namespace edge_mtl
+
+#endif
