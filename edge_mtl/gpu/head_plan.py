@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import ctypes
 
-
 MAX_TASKS, MAX_LEVELS, MAX_FRAMES = 8, 4, 16
-THREADS = 256
-TILE_WIDTH, TILE_HEIGHT = 128, 16
+CANDIDATE_BYTES = 16
 
-_DTYPES = {"float32": 0, "uint8": 1, "int8": 2}
 _Address, _Int, _Float = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
 
 

@@ -1,0 +1,244 @@
+"""Where the head kernel on a GPU finds what it reads and leaves what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mtl import reference
+from edge_mtl.errors import UsageError
+from edge_mtl.gpu.head_plan import (
+    CANDIDATE_BYTES,
+    MAX_FRAMES,
+    MAX_TASKS,
+    DeviceTensor,
+    HeadPlan,
+)
+from edge_mtl.placement import Placement
+from edge_mtl.reference import MaskSize
+from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
+from edge_mtl.spec import DetectionTask, ModelSpec, PoseTask, TensorSpec
+
+_ALIGNMENT = 256
+_TILE_WIDTH, _TILE_HEIGHT = 128, 16  # of fused_head.cu
+_DTYPES = {"float32": 0, "uint8": 1, "int8": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    offset: int
+    shape: tuple[int, ...]
+    dtype: type[np.generic]
+
+    def of(self, buffer: NDArray[np.uint8]) -> NDArray[np.generic]:
+        size = prod(self.shape) * np.dtype(self.dtype).itemsize
+        return buffer[self.offset : self.offset + size].view(self.dtype).reshape(self.shape)
+
+
+class _Buffer:
+    """One piece of memory for many arrays."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.fields: dict[tuple[str, ...], _Field] = {}
+
+    def add(self, key: tuple[str, ...], shape: tuple[int, ...], dtype: type[np.generic]) -> None:
+        self.fields[key] = _Field(self.size, shape, dtype)
+        size = prod(shape) * np.dtype(dtype).itemsize
+        self.size += ceil(size / _ALIGNMENT) * _ALIGNMENT
+
+
+class HeadLayout:
+    """The memory of one batch of frames.
+
+    Results are one buffer, which one copy brings to the host; scratch is another, `first_scratch`
+    when it begins.
+
+    Args:
+        spec: the network's tasks.
+        tensors: the engine's raw outputs, whose batch is the number of frames.
+        placements: where each frame lies in its input.
+        mask_size: as of `edge_mtl.ops.FusedHead`.
+
+    Raises:
+        UsageError: there are more frames or tasks than the kernel takes.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        tensors: Sequence[TensorSpec],
+        placements: Sequence[Placement],
+        mask_size: MaskSize,
+    ) -> None:
+        kinds = (spec.segmentations, spec.detections, spec.poses, spec.classifications)
+        for what, count, limit in (
+            ("frames", len(placements), MAX_FRAMES),
+            ("tasks of a kind", max(map(len, kinds)), MAX_TASKS),
+        ):
+            if count > limit:
+                raise UsageError(f"expected at most {limit} {what} at once, found {count}")
+        self._spec = spec
+        self._tensors = {tensor.name: tensor for tensor in tensors}
+        self._placements = placements
+        self._results, self._scratch = _Buffer(), _Buffer()
+        frames = len(placements)
+        self._mask_sizes = [reference.mask_extent(each, mask_size) for each in placements]
+        for task in spec.segmentations:
+            for frame, (width, height) in enumerate(self._mask_sizes):
+                self._results.add((task.name, str(frame)), (height, width), np.uint8)
+        limits = {}
+        for task in spec.detections:
+            most = limits[task.name] = task.max_boxes
+            cells = self._cells(task)
+            self._results.add((task.name, "boxes"), (frames, most, 4), np.float32)
+            self._results.add((task.name, "scores"), (frames, most), np.float32)
+            self._results.add((task.name, "class_ids"), (frames, most), np.int32)
+            self._results.add((task.name, "found"), (frames,), np.int32)
+            self._scratch.add((task.name, "counts"), (frames, 2), np.int32)
+            self._scratch.add((task.name, "candidates"), (frames, cells, CANDIDATE_BYTES), np.uint8)
+            self._scratch.add((task.name, "kept_cells"), (frames, most), np.int32)
+        for task in spec.poses:
+            most, points = limits[task.detection], len(task.keypoints)
+            self._results.add((task.name, "rows"), (frames, most), np.int32)
+            self._results.add((task.name, "points"), (frames, most, points, 2), np.float32)
+            self._results.add((task.name, "scores"), (frames, most, points), np.float32)
+            self._results.add((task.name, "found"), (frames,), np.int32)
+            classes = len(self._detection_of(task).classes)
+            self._scratch.add((task.name, "has_keypoints"), (classes,), np.uint8)
+        for task in spec.classifications:
+            self._results.add((task.name, "scores"), (frames, len(task.classes)), np.float32)
+
+    @property
+    def result_bytes(self) -> int:
+        return self._results.size
+
+    def first_scratch(self) -> NDArray[np.uint8]:
+        """What scratch holds before the first launch; each launch leaves it as it was."""
+        scratch = np.zeros(self._scratch.size, np.uint8)
+        for task in self._spec.poses:
+            classes = self._detection_of(task).classes
+            has = self._scratch.fields[task.name, "has_keypoints"].of(scratch)
+            has[[classes.index(name) for name in task.classes]] = 1
+        return scratch
+
+    def blocks(self, threads: int) -> int:
+        """How many blocks of so many threads a launch takes."""
+        frames = len(self._placements)
+        slices = sum(ceil(self._cells(task) / threads) for task in self._spec.detections)
+        tiles = sum(
+            ceil(width / _TILE_WIDTH) * ceil(height / _TILE_HEIGHT)
+            for width, height in self._mask_sizes
+        )
+        groups = len(self._spec.classifications)
+        return frames * (slices + groups) + len(self._spec.segmentations) * tiles
+
+    def plan(self, raw: Mapping[str, int], results: int, scratch: int) -> HeadPlan:
+        """What the kernel reads, for raw outputs (by name), results and scratch at these
+        addresses."""
+        spec = self._spec
+        plan = HeadPlan()
+        plan.frames = len(self._placements)
+        plan.network_width, plan.network_height = spec.input.size
+        for frame, each in enumerate(self._placements):
+            plan.placement[frame][:] = (*each.frame_size, each.x, each.y, each.width, each.height)
+
+        def tensor(name: str) -> DeviceTensor:
+            described = self._tensors[name]
+            _, *extent = described.shape
+            return DeviceTensor(
+                raw[name],
+                _DTYPES[described.dtype],
+                *extent,
+                described.scale,
+                described.zero_point,
+            )
+
+        def point(target: object, buffer: _Buffer, base: int, task: str, *names: str) -> None:
+            for name in names:
+                setattr(target, name, base + buffer.fields[task, name].offset)
+
+        plan.masks = len(spec.segmentations)
+        for mask, mask_task in zip(plan.mask, spec.segmentations, strict=False):
+            mask.logits, mask.binary = tensor(mask_task.name), mask_task.binary
+            for frame, (width, height) in enumerate(self._mask_sizes):
+                mask.width[frame], mask.height[frame] = width, height
+                offset = self._results.fields[mask_task.name, str(frame)].offset
+                mask.labels[frame] = results + offset
+        plan.detections = len(spec.detections)
+        for box, task in zip(plan.detection, spec.detections, strict=False):
+            box.levels, box.bins, box.cells = len(task.strides), task.bins or 0, self._cells(task)
+            box.max_boxes = task.max_boxes
+            box.max_candidates = max(reference.MIN_CANDIDATES, task.max_boxes)
+            box.min_logit = reference.logit(task.score_threshold)
+            box.iou_threshold = task.iou_threshold
+            first = 0
+            for level, stride in zip(box.level, task.strides, strict=False):
+                level.stride, level.first_cell = stride, first
+                level.scores, level.boxes = map(tensor, reference.level_names(task, stride))
+                first += level.scores.height * level.scores.width
+            found = ("boxes", "scores", "class_ids", "found")
+            point(box, self._results, results, task.name, *found)
+            point(box, self._scratch, scratch, task.name, "counts", "candidates", "kept_cells")
+        plan.poses = len(spec.poses)
+        for pose, pose_task in zip(plan.pose, spec.poses, strict=False):
+            pose.detection = spec.detections.index(self._detection_of(pose_task))
+            pose.keypoints = len(pose_task.keypoints)
+            for pose_level, stride in zip(pose.level, pose_task.strides, strict=False):
+                names = reference.level_names(pose_task, stride)
+                pose_level.points, pose_level.visible = map(tensor, names)
+            point(pose, self._results, results, pose_task.name, "rows", "points", "scores", "found")
+            point(pose, self._scratch, scratch, pose_task.name, "has_keypoints")
+        plan.classifications = len(spec.classifications)
+        for group, group_task in zip(plan.classification, spec.classifications, strict=False):
+            group.logits, group.multi_label = tensor(group_task.name), group_task.multi_label
+            point(group, self._results, results, group_task.name, "scores")
+        return plan
+
+    def scenes(self, results: NDArray[np.uint8]) -> list[Scene]:
+        """What was seen in each frame, from the buffer of results; arrays are views of it."""
+        return [self._scene(frame, results) for frame in range(len(self._placements))]
+
+    def _scene(self, frame: int, results: NDArray[np.uint8]) -> Scene:
+        spec = self._spec
+
+        def found(task: str, *names: str) -> list[NDArray[np.generic]]:
+            fields = self._results.fields
+            count = int(fields[task, "found"].of(results)[frame])
+            return [fields[task, name].of(results)[frame][:count] for name in names]
+
+        def whole(task: str, name: str) -> NDArray[np.generic]:
+            return self._results.fields[task, name].of(results)
+
+        return Scene(
+            size=self._placements[frame].frame_size,
+            detections={
+                task.name: Detections(
+                    task.classes, *found(task.name, "boxes", "scores", "class_ids")
+                )
+                for task in spec.detections
+            },
+            masks={
+                task.name: Mask(task.classes, whole(task.name, str(frame)))
+                for task in spec.segmentations
+            },
+            poses={
+                task.name: Poses(task.keypoints, *found(task.name, "rows", "points", "scores"))
+                for task in spec.poses
+            },
+            classifications={
+                task.name: Classification(task.classes, whole(task.name, "scores")[frame])
+                for task in spec.classifications
+            },
+        )
+
+    def _cells(self, task: DetectionTask) -> int:
+        names = [reference.level_names(task, stride)[0] for stride in task.strides]
+        return sum(prod(self._tensors[name].shape[2:]) for name in names)
+
+    def _detection_of(self, pose: PoseTask) -> DetectionTask:
+        return next(task for task in self._spec.detections if task.name == pose.detection)

@@ -1,0 +1,141 @@
+"""The GPU's head kernel on the host (kernels/host_shim.h) against the NumPy twins."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge_mtl import reference
+from edge_mtl.gpu.head_layout import HeadLayout
+from edge_mtl.gpu.head_plan import HeadPlan
+from edge_mtl.placement import Placement
+from edge_mtl.reference import MaskSize
+from edge_mtl.scene import Scene
+from edge_mtl.spec import (
+    ClassificationTask,
+    DetectionTask,
+    InputSpec,
+    ModelSpec,
+    PoseTask,
+    SegmentationTask,
+    TensorSpec,
+)
+
+KERNELS = Path(__file__).parents[2] / "kernels"
+Run = Callable[..., list[Scene]]
+
+SPEC = ModelSpec(
+    name="shim",
+    input=InputSpec(width=128, height=96),
+    backbone="edgenet-n",
+    tasks=(
+        SegmentationTask(name="street", classes=("a", "b", "c", "d", "e")),
+        SegmentationTask(name="lanes", classes=("no", "yes"), stride=8, binary=True),
+        DetectionTask(classes=("car", "person"), score_threshold=0.5, max_boxes=20),
+        DetectionTask(name="signs", classes=("x",), strides=(16,), bins=5, score_threshold=0.4),
+        PoseTask(classes=("person",), keypoints=("head", "foot", "hand")),
+        ClassificationTask(name="time", classes=("day", "dusk", "night")),
+        ClassificationTask(name="present", classes=("p", "q"), multi_label=True),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("no g++ to compile the kernel with")
+    library = tmp_path_factory.mktemp("shim") / "head.so"
+    words = "-x c++ -std=c++20 -O1 -ffp-contract=off -shared -fPIC -pthread -Wall -Wextra -Werror"
+    source = KERNELS / "head_on_host.cpp"
+    command = [compiler, *words.split(), "-Wno-unknown-pragmas", str(source), "-o", str(library)]
+    subprocess.run(command, check=True)
+    shim = ctypes.CDLL(str(library))
+    shim.plan_bytes.restype = ctypes.c_size_t
+    assert shim.plan_bytes() == ctypes.sizeof(HeadPlan)
+    threads = shim.block_threads()
+
+    def run(
+        spec: ModelSpec,
+        tensors: Sequence[TensorSpec],
+        raw: dict[str, NDArray[Any]],
+        placements: Sequence[Placement],
+        mask_size: MaskSize,
+        launches: int = 1,
+    ) -> list[Scene]:
+        layout = HeadLayout(spec, tensors, placements, mask_size)
+        results, scratch = np.full(layout.result_bytes, 0xAA, np.uint8), layout.first_scratch()
+        addresses = {name: each.ctypes.data for name, each in raw.items()}
+        plan = layout.plan(addresses, results.ctypes.data, scratch.ctypes.data)
+        for _ in range(launches):
+            shim.run_head(ctypes.byref(plan), layout.blocks(threads), 3)
+        return layout.scenes(results)
+
+    return run
+
+
+def outputs(
+    dtype: str, frames: int, draw: Callable[[tuple[int, ...]], NDArray[Any]]
+) -> tuple[list[TensorSpec], dict[str, NDArray[Any]]]:
+    tensors, raw = [], {}
+    for each in SPEC.output_tensors:
+        shape = (frames, *each.shape[1:])
+        raw[each.name] = np.ascontiguousarray(draw(shape).astype(dtype))
+        tensors.append(TensorSpec(each.name, shape, dtype, 0.05, 9))  # type: ignore[arg-type]
+    return tensors, raw
+
+
+def assert_same(found: Scene, expected: Scene) -> None:
+    for name, mask in expected.masks.items():
+        np.testing.assert_array_equal(found.masks[name].labels, mask.labels)
+    for name, boxes in expected.detections.items():
+        np.testing.assert_array_equal(found.detections[name].class_ids, boxes.class_ids)
+        np.testing.assert_array_equal(found.detections[name].boxes, boxes.boxes)
+        np.testing.assert_array_equal(found.detections[name].scores, boxes.scores)
+    for name, poses in expected.poses.items():
+        np.testing.assert_array_equal(found.poses[name].rows, poses.rows)
+        np.testing.assert_array_equal(found.poses[name].points, poses.points)
+        np.testing.assert_array_equal(found.poses[name].scores, poses.scores)
+    for name, scores in expected.classifications.items():
+        np.testing.assert_array_equal(found.classifications[name].scores, scores.scores)
+
+
+@pytest.mark.parametrize("mask_size", ["frame", "network"])
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
+def test_a_batch_of_different_cameras_equals_the_twins(
+    run: Run, dtype: str, mask_size: MaskSize
+) -> None:
+    rng = np.random.default_rng(3)
+    low, high = (0, 256) if dtype == "uint8" else (-128, 128)
+
+    def draw(shape: tuple[int, ...]) -> NDArray[Any]:
+        if dtype != "float32":
+            return rng.integers(low, high, shape)
+        values = rng.normal(scale=2, size=shape)
+        values[rng.random(shape) < 0.02] = rng.choice([np.nan, np.inf, -np.inf, 3e38])
+        return values
+
+    placements = [Placement.fit((300, 140), SPEC.input), Placement.fit((40, 50), SPEC.input)]
+    tensors, raw = outputs(dtype, 2, draw)
+    # Twice: a launch leaves its counters as it found them.
+    scenes = run(SPEC, tensors, raw, placements, mask_size, launches=2)
+    for frame, (scene, placement) in enumerate(zip(scenes, placements, strict=True)):
+        alone = {name: each[frame : frame + 1] for name, each in raw.items()}
+        assert_same(scene, reference.fused_head(SPEC, tensors, alone, placement, mask_size))
+        assert len(scene.detections["detection"]) > 5
+        assert len(scene.poses["pose"].rows) > 0
+
+
+def test_equal_scores_keep_the_order_of_cells(run: Run) -> None:
+    tensors, raw = outputs("int8", 1, lambda shape: np.full(shape, 30))
+    placement = Placement.fit((128, 96), SPEC.input)
+    [scene] = run(SPEC, tensors, raw, [placement], "network")
+    assert_same(scene, reference.fused_head(SPEC, tensors, raw, placement, "network"))
