@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class _Field:
     shape: tuple[int, ...]
     dtype: type[np.generic]
 
-    def of(self, buffer: NDArray[np.uint8]) -> NDArray[np.generic]:
+    def of(self, buffer: NDArray[np.uint8]) -> NDArray[Any]:
         size = prod(self.shape) * np.dtype(self.dtype).itemsize
         return buffer[self.offset : self.offset + size].view(self.dtype).reshape(self.shape)
 
@@ -88,9 +89,9 @@ class HeadLayout:
         self._results, self._scratch = _Buffer(), _Buffer()
         frames = len(placements)
         self._mask_sizes = [reference.mask_extent(each, mask_size) for each in placements]
-        for task in spec.segmentations:
+        for mask in spec.segmentations:
             for frame, (width, height) in enumerate(self._mask_sizes):
-                self._results.add((task.name, str(frame)), (height, width), np.uint8)
+                self._results.add((mask.name, str(frame)), (height, width), np.uint8)
         limits = {}
         for task in spec.detections:
             most = limits[task.name] = task.max_boxes
@@ -102,16 +103,16 @@ class HeadLayout:
             self._scratch.add((task.name, "counts"), (frames, 2), np.int32)
             self._scratch.add((task.name, "candidates"), (frames, cells, CANDIDATE_BYTES), np.uint8)
             self._scratch.add((task.name, "kept_cells"), (frames, most), np.int32)
-        for task in spec.poses:
-            most, points = limits[task.detection], len(task.keypoints)
-            self._results.add((task.name, "rows"), (frames, most), np.int32)
-            self._results.add((task.name, "points"), (frames, most, points, 2), np.float32)
-            self._results.add((task.name, "scores"), (frames, most, points), np.float32)
-            self._results.add((task.name, "found"), (frames,), np.int32)
-            classes = len(self._detection_of(task).classes)
-            self._scratch.add((task.name, "has_keypoints"), (classes,), np.uint8)
-        for task in spec.classifications:
-            self._results.add((task.name, "scores"), (frames, len(task.classes)), np.float32)
+        for pose in spec.poses:
+            most, points = limits[pose.detection], len(pose.keypoints)
+            self._results.add((pose.name, "rows"), (frames, most), np.int32)
+            self._results.add((pose.name, "points"), (frames, most, points, 2), np.float32)
+            self._results.add((pose.name, "scores"), (frames, most, points), np.float32)
+            self._results.add((pose.name, "found"), (frames,), np.int32)
+            classes = len(self._detection_of(pose).classes)
+            self._scratch.add((pose.name, "has_keypoints"), (classes,), np.uint8)
+        for group in spec.classifications:
+            self._results.add((group.name, "scores"), (frames, len(group.classes)), np.float32)
 
     @property
     def result_bytes(self) -> int:
@@ -206,12 +207,12 @@ class HeadLayout:
     def _scene(self, frame: int, results: NDArray[np.uint8]) -> Scene:
         spec = self._spec
 
-        def found(task: str, *names: str) -> list[NDArray[np.generic]]:
+        def found(task: str, *names: str) -> list[NDArray[Any]]:
             fields = self._results.fields
             count = int(fields[task, "found"].of(results)[frame])
             return [fields[task, name].of(results)[frame][:count] for name in names]
 
-        def whole(task: str, name: str) -> NDArray[np.generic]:
+        def whole(task: str, name: str) -> NDArray[Any]:
             return self._results.fields[task, name].of(results)
 
         return Scene(
