@@ -14,10 +14,12 @@ from edge_mtl import reference
 from edge_mtl.errors import UsageError
 from edge_mtl.gpu.head_plan import (
     CANDIDATE_BYTES,
+    DTYPES,
     MAX_FRAMES,
     MAX_TASKS,
     DeviceTensor,
     HeadPlan,
+    placement_numbers,
 )
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
@@ -26,7 +28,6 @@ from edge_mtl.spec import DetectionTask, ModelSpec, PoseTask, TensorSpec
 
 _ALIGNMENT = 256
 _TILE_WIDTH, _TILE_HEIGHT = 128, 16  # of fused_head.cu
-_DTYPES = {"float32": 0, "uint8": 1, "int8": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +147,14 @@ class HeadLayout:
         plan.frames = len(self._placements)
         plan.network_width, plan.network_height = spec.input.size
         for frame, each in enumerate(self._placements):
-            plan.placement[frame][:] = (*each.frame_size, each.x, each.y, each.width, each.height)
+            plan.placement[frame][:] = placement_numbers(each)
 
         def tensor(name: str) -> DeviceTensor:
             described = self._tensors[name]
             _, *extent = described.shape
             return DeviceTensor(
                 raw[name],
-                _DTYPES[described.dtype],
+                DTYPES[described.dtype],
                 *extent,
                 described.scale,
                 described.zero_point,

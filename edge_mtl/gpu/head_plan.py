@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import ctypes
 
+from edge_mtl.placement import Placement
+
 MAX_TASKS, MAX_LEVELS, MAX_FRAMES = 8, 4, 16
 CANDIDATE_BYTES = 16
+DTYPES = {"float32": 0, "uint8": 1, "int8": 2}  # of kernels/raw_tensor.h
 
 _Address, _Int, _Float = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
 
@@ -100,3 +103,8 @@ class HeadPlan(ctypes.Structure):
         ("pose", PosePlan * MAX_TASKS),
         ("classification", ClassPlan * MAX_TASKS),
     ]
+
+
+def placement_numbers(placement: Placement) -> tuple[int, int, int, int, int, int]:
+    """`Placement` of kernels/head_math.h."""
+    return (*placement.frame_size, placement.x, placement.y, placement.width, placement.height)

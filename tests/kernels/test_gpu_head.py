@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +26,6 @@ from edge_mtl.spec import (
     TensorSpec,
 )
 
-KERNELS = Path(__file__).parents[2] / "kernels"
 Run = Callable[..., list[Scene]]
 
 SPEC = ModelSpec(
@@ -49,16 +45,8 @@ SPEC = ModelSpec(
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    compiler = shutil.which("g++")
-    if compiler is None:
-        pytest.skip("no g++ to compile the kernel with")
-    library = tmp_path_factory.mktemp("shim") / "head.so"
-    words = "-x c++ -std=c++20 -O1 -ffp-contract=off -shared -fPIC -pthread -Wall -Wextra -Werror"
-    source = KERNELS / "head_on_host.cpp"
-    command = [compiler, *words.split(), "-Wno-unknown-pragmas", str(source), "-o", str(library)]
-    subprocess.run(command, check=True)
-    shim = ctypes.CDLL(str(library))
+def run(on_host: Callable[[str], ctypes.CDLL]) -> Run:
+    shim = on_host("head_on_host.cpp")
     shim.plan_bytes.restype = ctypes.c_size_t
     assert shim.plan_bytes() == ctypes.sizeof(HeadPlan)
     threads = shim.block_threads()
