@@ -162,9 +162,9 @@ class FusedHeadBinding {
 
   void add_detection(const std::vector<LevelTuple>& numbers, int bins, float min_logit,
                      float iou_threshold, int max_boxes, int max_candidates) {
-    require(bins == 0 || (2 <= bins && bins <= kMaxBins),
-            "bins must be 0, or between 2 and " + std::to_string(kMaxBins) + ", found " +
-                std::to_string(bins));
+    require(bins == 0 || (2 <= bins && bins <= kMaxBins), "bins must be 0, or between 2 and " +
+                                                              std::to_string(kMaxBins) +
+                                                              ", found " + std::to_string(bins));
     const int box_channels = 4 * std::max(1, bins);
     require(0 < max_boxes && max_boxes <= max_candidates,
             "max_boxes must be between 1 and max_candidates, found " + std::to_string(max_boxes));
@@ -294,8 +294,8 @@ NB_MODULE(_kernels, module) {
   module.def("instruction_set", &instruction_set);
   nb::class_<PreprocessorBinding>(module, "Preprocessor")
       .def(nb::init<int, int, uint8_t, nb::object, const std::array<LineTuple, 3>&, int>(),
-           nb::arg("width"), nb::arg("height"), nb::arg("pad"), nb::arg("table"),
-           nb::arg("lines"), nb::arg("threads"))
+           nb::arg("width"), nb::arg("height"), nb::arg("pad"), nb::arg("table"), nb::arg("lines"),
+           nb::arg("threads"))
       .def("__call__", &PreprocessorBinding::operator(), nb::arg("frame").none(),
            nb::arg("placement"), nb::arg("out").none());
   nb::class_<FusedHeadBinding>(module, "FusedHead")

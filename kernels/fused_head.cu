@@ -77,8 +77,7 @@ DEVICE Sum lowest_sum() {
 // The class with the highest logit of one cell; where two classes share it, whether it is above
 // `zero`.
 template <typename T>
-DEVICE uint8_t cell_winner(const T* logits, const MaskPlan& plan, int64_t plane,
-                               SumOf<T> zero) {
+DEVICE uint8_t cell_winner(const T* logits, const MaskPlan& plan, int64_t plane, SumOf<T> zero) {
   if (plan.binary) return static_cast<SumOf<T>>(*logits) > zero;
   SumOf<T> best = lowest_sum<SumOf<T>>();
   int winner = 0;
@@ -92,8 +91,8 @@ DEVICE uint8_t cell_winner(const T* logits, const MaskPlan& plan, int64_t plane,
 
 // The class of a pixel whose corners disagree.
 template <typename T>
-DEVICE uint8_t blended_winner(const T* logits, const MaskPlan& plan, int64_t plane,
-                                  const Tap& row, const Tap& column, SumOf<T> zero) {
+DEVICE uint8_t blended_winner(const T* logits, const MaskPlan& plan, int64_t plane, const Tap& row,
+                              const Tap& column, SumOf<T> zero) {
   using Sum = SumOf<T>;
   const int64_t width = plan.logits.width;
   const Sum down = static_cast<Sum>(row.weight), right = static_cast<Sum>(column.weight);
@@ -118,7 +117,7 @@ DEVICE uint8_t blended_winner(const T* logits, const MaskPlan& plan, int64_t pla
 // One tile of one frame's mask.
 template <typename T>
 DEVICE void label_tile(const HeadPlan& head, const MaskPlan& plan, int frame, int tile,
-                           MaskShared& shared) {
+                       MaskShared& shared) {
   const int mask_width = plan.width[frame], mask_height = plan.height[frame];
   const int across = (mask_width + kTileWidth - 1) / kTileWidth;
   const int first_x = tile % across * kTileWidth, first_y = tile / across * kTileHeight;
@@ -217,7 +216,7 @@ DEVICE void collect(const BoxPlan& plan, int frame, int slice) {
 // The highest key of the best `wanted` of `count` candidates: its digits one after the other, from
 // counts of the candidates that share those before.
 DEVICE void find_bound(const DeviceCandidate* candidates, int count, int wanted,
-                           BoxShared& shared) {
+                       BoxShared& shared) {
   if (threadIdx.x == 0) shared.bound = 0;
   for (int shift = 56; shift >= 0; shift -= 8) {
     for (int i = threadIdx.x; i < 256; i += kThreads) shared.histogram[i] = 0;
@@ -305,12 +304,11 @@ DEVICE Place place_of(const BoxPlan& plan, int cell) {
 }
 
 // Decodes candidate i of a chunk; returns whether its box is one.
-DEVICE bool decode(const HeadPlan& head, const BoxPlan& plan, int frame, uint64_t key,
-                       Box& out) {
+DEVICE bool decode(const HeadPlan& head, const BoxPlan& plan, int frame, uint64_t key, Box& out) {
   const Place place = place_of(plan, static_cast<int>(static_cast<uint32_t>(key)));
   const LevelPlan& level = plan.level[place.level];
-  const int64_t at = sample_of(level.boxes, frame) + int64_t{place.row} * level.boxes.width +
-                     place.column;
+  const int64_t at =
+      sample_of(level.boxes, frame) + int64_t{place.row} * level.boxes.width + place.column;
   const Placement& placement = head.placement[frame];
   const Box whole = decoded_box(reach_of(plan, level, at), place.column, place.row,
                                 static_cast<float>(level.stride), placement);
@@ -319,11 +317,11 @@ DEVICE bool decode(const HeadPlan& head, const BoxPlan& plan, int frame, uint64_
   return is_solid(out);
 }
 
-// Greedy suppression of the sorted candidates, kChunk at a time: each is held against the boxes that
-// were kept before and against those of its chunk, all at once, and only then are they kept or not,
-// one after the other.
+// Greedy suppression of the sorted candidates, kChunk at a time: each is held against the boxes
+// that were kept before and against those of its chunk, all at once, and only then are they kept or
+// not, one after the other.
 DEVICE void suppress(const HeadPlan& head, const BoxPlan& plan, int frame, int count,
-                         BoxShared& shared) {
+                     BoxShared& shared) {
   float* const boxes = plan.boxes + int64_t{4} * frame * plan.max_boxes;
   float* const scores = plan.scores + int64_t{frame} * plan.max_boxes;
   int32_t* const class_ids = plan.class_ids + int64_t{frame} * plan.max_boxes;
@@ -389,8 +387,8 @@ DEVICE void suppress(const HeadPlan& head, const BoxPlan& plan, int frame, int c
   __syncthreads();
 }
 
-DEVICE void find_poses(const HeadPlan& head, const PosePlan& pose, const BoxPlan& plan,
-                           int frame, BoxShared& shared) {
+DEVICE void find_poses(const HeadPlan& head, const PosePlan& pose, const BoxPlan& plan, int frame,
+                       BoxShared& shared) {
   const int64_t first_row = int64_t{frame} * plan.max_boxes;
   if (threadIdx.x == 0) {
     int found = 0;
@@ -422,7 +420,7 @@ DEVICE void find_poses(const HeadPlan& head, const PosePlan& pose, const BoxPlan
 
 // A slice of the cells of one frame; the last block of all slices goes on to the boxes.
 DEVICE void detect(const HeadPlan& head, int which, int frame, int slice, int slices,
-                       BoxShared& shared) {
+                   BoxShared& shared) {
   const BoxPlan& plan = head.detection[which];
   collect(plan, frame, slice);
   __threadfence();

@@ -12,10 +12,10 @@ namespace edge_mtl {
 
 constexpr int kThreads = 256;  // of a block
 
-// The memory that the threads of a block share, as the launch has given it.
+// What the threads of a block share.
 template <typename Shared>
 __device__ __forceinline__ Shared& block_shared() {
-  extern __shared__ __align__(16) unsigned char memory[];
+  __shared__ __align__(16) unsigned char memory[sizeof(Shared)];
   return *reinterpret_cast<Shared*>(memory);
 }
 

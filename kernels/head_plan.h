@@ -1,7 +1,7 @@
 // What the head kernel on a GPU needs to know, in one piece that lies in the device's memory: all
 // tasks, all frames of a batch, where raw outputs are read and where results go. It is written when
-// an engine is opened, and a frame's part of it again when its camera's frames change size; a launch
-// takes nothing else, so that it can be captured in a CUDA graph.
+// an engine is opened, and a frame's part of it again when its camera's frames change size; a
+// launch takes nothing else, so that it can be captured in a CUDA graph.
 #pragma once
 
 #include <cstdint>
@@ -53,10 +53,10 @@ struct BoxPlan {
   int32_t* counts;              // (frames, 2): candidates found, blocks done
   DeviceCandidate* candidates;  // (frames, cells)
   // By frame: results.
-  float* boxes;        // (frames, max_boxes, 4)
-  float* scores;       // (frames, max_boxes)
-  int32_t* class_ids;  // (frames, max_boxes)
-  int32_t* found;      // (frames,)
+  float* boxes;         // (frames, max_boxes, 4)
+  float* scores;        // (frames, max_boxes)
+  int32_t* class_ids;   // (frames, max_boxes)
+  int32_t* found;       // (frames,)
   int32_t* kept_cells;  // (frames, max_boxes): scratch, which cell found each box
 };
 

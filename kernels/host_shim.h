@@ -1,5 +1,5 @@
-// CUDA's words on the host, so that kernels can be tested, and watched by sanitizers, where there is
-// no GPU: every thread of a block is a thread, several blocks run at once.
+// CUDA's words on the host, so that kernels can be tested, and watched by sanitizers, where there
+// is no GPU: every thread of a block is a thread, several blocks run at once.
 #pragma once
 
 #include <algorithm>

@@ -57,7 +57,8 @@ inline __attribute__((always_inline)) T on_line(float value, const Line& line) {
   if constexpr (std::is_same_v<T, float>) {
     return y;
   } else {
-    constexpr float kLowest = std::numeric_limits<T>::lowest(), kMax = std::numeric_limits<T>::max();
+    constexpr float kLowest = std::numeric_limits<T>::lowest(),
+                    kMax = std::numeric_limits<T>::max();
     const float above = y > kLowest ? y : kLowest;
     const float inside = above < kMax ? above : kMax;
     // The last bits of so large a number are whole ones.

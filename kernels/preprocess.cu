@@ -50,7 +50,8 @@ DEVICE void make_tile(const InputPlan& plan, int frame, int tile, TileShared& sh
       int32_t value = plan.pad;
       if (inside) {
         const int left = 3 * column.lower + 2 - c, right_of = 3 * column.upper + 2 - c;
-        const int32_t one = blend<kPixelOne>(int32_t{lower[left]}, int32_t{upper[left]}, row.weight);
+        const int32_t one =
+            blend<kPixelOne>(int32_t{lower[left]}, int32_t{upper[left]}, row.weight);
         const int32_t other =
             blend<kPixelOne>(int32_t{lower[right_of]}, int32_t{upper[right_of]}, row.weight);
         value = rounded_pixel(blend<kPixelOne>(one, other, column.weight));

@@ -235,8 +235,8 @@ INLINE void label_mixed(const Job<T>& job, int row, int column, const Rows& rows
   const int x = job.columns.begin(column), width = job.columns.end(column) - x;
   const ptrdiff_t pitch = job.columns.count();
   for (int first_x = 0; first_x < width; first_x += kLanes) {
-    const Sums weight_x = __builtin_convertvector(
-        load<Int32s>(job.columns.repeated(column, first_x / kLanes)), Sums);
+    const Sums weight_x =
+        __builtin_convertvector(load<Int32s>(job.columns.repeated(column, first_x / kLanes)), Sums);
     const int lanes = std::min(across, width - first_x);
     uint8_t* out = job.mask + static_cast<ptrdiff_t>(rows.begin) * pitch + x + first_x;
     int left = rows.end - rows.begin;
@@ -362,7 +362,8 @@ void Segmenter<T>::label_band(int band) {
   const int rows = std::min(last + 1, height_) - first;
   find_cell_winners(first, rows, winners, best);
   const Job<T> job{logits_, channels_, width_, static_cast<ptrdiff_t>(height_) * width_,
-                   binary_, zero_,     rows_,  columns_, mask_};
+                   binary_, zero_,     rows_,  columns_,
+                   mask_};
   for (int row = first; row < last; ++row) {
     const int i = row - first;
     label_squares(job, row, winners + i * pitch, winners + std::min(i + 1, rows - 1) * pitch);
