@@ -127,3 +127,34 @@ def test_equal_scores_keep_the_order_of_cells(run: Run) -> None:
     placement = Placement.fit((128, 96), SPEC.input)
     [scene] = run(SPEC, tensors, raw, [placement], "network")
     assert_same(scene, reference.fused_head(SPEC, tensors, raw, placement, "network"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_the_best_of_more_candidates_than_are_sorted(run: Run, dtype: str) -> None:
+    """8-bit scores tie at the bound: there the first cells are the best."""
+    task = DetectionTask(classes=("car", "person"), score_threshold=0.3, max_boxes=300)
+    spec = ModelSpec(
+        name="many",
+        input=InputSpec(width=512, height=256),
+        backbone="edgenet-n",
+        tasks=(task,),
+    )
+    rng = np.random.default_rng(4)
+    tensors, raw = [], {}
+    for each in spec.output_tensors:
+        # Small boxes, so that few of them hide others.
+        values = rng.normal(1, 2, each.shape) if "scores" in each.name else np.full(each.shape, 0.3)
+        if dtype == "int8":
+            values = (values / 0.05 + 9).round().clip(-128, 127)
+        raw[each.name] = values.astype(dtype)
+        tensors.append(TensorSpec(each.name, each.shape, dtype, 0.05, 9))  # type: ignore[arg-type]
+    placement = Placement.fit((512, 256), spec.input)
+    [scene] = run(spec, tensors, raw, [placement], "network")
+    expected = reference.fused_head(spec, tensors, raw, placement, "network")
+    scores = [
+        reference.dequantise(each, raw[each.name]) for each in tensors if "scores" in each.name
+    ]
+    candidates = sum((each.max(axis=1) > 0).sum() for each in scores)
+    assert candidates > 1000
+    assert len(expected.detections["detection"]) == 300
+    assert_same(scene, expected)
