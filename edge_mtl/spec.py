@@ -159,6 +159,37 @@ class DetectionTask(
             yield TensorSpec(f"{self.name}_boxes_{stride}", (1, 4 * (self.bins or 1), *cells))
 
 
+class DecodedDetectionTask(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="decoded_detection"
+):
+    """Boxes with classes that the network has decoded itself, as exports of YOLO networks have.
+
+    For networks that were trained elsewhere. The raw tensor `NAME` holds `candidates` times C
+    numbers: a box in pixels of the network's input, then an objectness where there is one, then a
+    score per class. Scores lie between 0 and 1; what they are multiplied by, the objectness, too.
+
+    layout: "channels_first", (1, C, candidates, 1), as YOLOv8 has it (with ones at the end that an
+        engine's tensor need not have), or "channels_last", (1, candidates, C, 1), as YOLOv5.
+    box: "centre" for x and y of the centre, width, height; "corners" for x1, y1, x2, y2.
+    """
+
+    name: Name = "detection"
+    classes: ClassNames
+    candidates: Annotated[int, Meta(ge=1, le=1 << 20)]
+    layout: Literal["channels_first", "channels_last"] = "channels_first"
+    box: Literal["centre", "corners"] = "centre"
+    objectness: bool = False
+    score_threshold: Fraction = 0.3
+    iou_threshold: Fraction = 0.6
+    max_boxes: Annotated[int, Meta(ge=1, le=MAX_BOXES)] = 128
+
+    def tensors(self, width: int, height: int) -> Iterator[TensorSpec]:
+        channels = 4 + self.objectness + len(self.classes)
+        first = self.layout == "channels_first"
+        extent = (channels, self.candidates) if first else (self.candidates, channels)
+        yield TensorSpec(self.name, (1, *extent, 1))
+
+
 class SegmentationTask(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="segmentation"
 ):
@@ -226,7 +257,8 @@ class ClassificationTask(
         yield TensorSpec(self.name, (1, len(self.classes), 1, 1))
 
 
-Task = DetectionTask | SegmentationTask | PoseTask | ClassificationTask
+BoxTask = DetectionTask | DecodedDetectionTask
+Task = DetectionTask | DecodedDetectionTask | SegmentationTask | PoseTask | ClassificationTask
 
 
 class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -313,6 +345,15 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     @property
     def detections(self) -> tuple[DetectionTask, ...]:
         return tuple(task for task in self.tasks if isinstance(task, DetectionTask))
+
+    @property
+    def decoded_detections(self) -> tuple[DecodedDetectionTask, ...]:
+        return tuple(task for task in self.tasks if isinstance(task, DecodedDetectionTask))
+
+    @property
+    def box_tasks(self) -> tuple[BoxTask, ...]:
+        """All tasks that find boxes: those of `detections`, then those of `decoded_detections`."""
+        return (*self.detections, *self.decoded_detections)
 
     @property
     def segmentations(self) -> tuple[SegmentationTask, ...]:

@@ -93,13 +93,13 @@ class _BoxAlignment:
     @staticmethod
     def of(vocabulary: Vocabulary, spec: ModelSpec) -> _BoxAlignment | None:
         """None where vocabulary and spec share no box class."""
-        if len(spec.detections) > 1:
-            names = ", ".join(task.name for task in spec.detections)
+        if len(spec.box_tasks) > 1:
+            names = ", ".join(task.name for task in spec.box_tasks)
             raise UsageError(
                 f"spec {spec.name!r}: a sample has one set of boxes, so data can train one "
                 f"detection task, found {names}; join their classes in one task"
             )
-        for task in spec.detections:
+        for task in spec.box_tasks:
             table = np.full(len(vocabulary.boxes), _UNKNOWN, np.int64)
             for source, target in _shared(vocabulary.boxes, task.classes):
                 table[source] = target

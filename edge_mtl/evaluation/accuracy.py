@@ -18,7 +18,7 @@ from edge_mtl.evaluation.meters import Meters, TaskAccuracy
 from edge_mtl.evaluation.scores import mean
 from edge_mtl.runtime.engines import Engine
 from edge_mtl.runtime.pipeline import Pipeline
-from edge_mtl.spec import DetectionTask, ModelSpec
+from edge_mtl.spec import BoxTask, ModelSpec
 
 RANKING_THRESHOLD = 0.01
 """Detections below this score are left out of mAP: they hardly move it and cost time."""
@@ -129,7 +129,7 @@ def _ranking_spec(spec: ModelSpec) -> ModelSpec:
             score_threshold=min(task.score_threshold, RANKING_THRESHOLD),
             max_boxes=max(task.max_boxes, _RANKING_BOXES),
         )
-        if isinstance(task, DetectionTask)
+        if isinstance(task, BoxTask)
         else task
         for task in spec.tasks
     )

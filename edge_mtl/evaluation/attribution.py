@@ -101,7 +101,7 @@ def _answers(
         yield from _of_boxes(task, raw, placement)
     elif isinstance(task, PoseTask):
         yield from _of_poses(task, spec, raw, placement)
-    else:
+    elif isinstance(task, ClassificationTask):
         yield from _of_picture(task, raw[task.name][0, :, 0, 0])
 
 

@@ -19,7 +19,7 @@ from edge_mtl.evaluation.average_precision import interpolated_precisions
 from edge_mtl.evaluation.matching import IGNORED_SHARE, MATCH_IOU, iou, match, share_inside
 from edge_mtl.evaluation.scores import Scores, mean, scores
 from edge_mtl.scene import Detections
-from edge_mtl.spec import DetectionTask
+from edge_mtl.spec import BoxTask
 
 
 class ClassAccuracy(Scores, kw_only=True):
@@ -57,7 +57,7 @@ class DetectionAccuracy(Scores, kw_only=True):
 class DetectionMeter:
     """Collects detections of one task, frame by frame."""
 
-    def __init__(self, task: DetectionTask) -> None:
+    def __init__(self, task: BoxTask) -> None:
         self.task = task
         self._frames = 0
         self._found: list[dict[str, Any]] = []
@@ -138,7 +138,7 @@ def judge(found: Detections, wanted: Boxes) -> tuple[NDArray[np.int64], NDArray[
     return partners, counted & _searched(found, wanted)
 
 
-def deployed(found: Detections, task: DetectionTask) -> NDArray[np.bool_]:
+def deployed(found: Detections, task: BoxTask) -> NDArray[np.bool_]:
     """(N,): of detections, best first and down to low scores, those that `task` lets through."""
     passing: NDArray[np.bool_] = found.scores > task.score_threshold
     passing[task.max_boxes :] = False

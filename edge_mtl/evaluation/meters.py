@@ -39,7 +39,7 @@ class Meters:
     def __init__(self, spec: ModelSpec) -> None:
         detections = {task.name: task for task in spec.detections}
         self.segmentation = {task.name: SegmentationMeter(task) for task in spec.segmentations}
-        self.detection = {name: DetectionMeter(task) for name, task in detections.items()}
+        self.detection = {task.name: DetectionMeter(task) for task in spec.box_tasks}
         self.pose = {task.name: PoseMeter(task, detections[task.detection]) for task in spec.poses}
         self.classification = {
             task.name: MultiLabelMeter(task) if task.multi_label else ClassificationMeter(task)

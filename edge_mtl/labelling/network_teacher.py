@@ -20,7 +20,7 @@ from edge_mtl.placement import Placement
 from edge_mtl.runtime.engines import open_engine
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.scene import Scene
-from edge_mtl.spec import KEYPOINTS, DetectionTask, ModelSpec
+from edge_mtl.spec import KEYPOINTS, BoxTask, ModelSpec
 
 _LEAST_SCORE = 0.05  # what is surely no box, not even a doubtful one
 _SAME_OBJECT_IOU = 0.5
@@ -45,7 +45,7 @@ class NetworkTeacher:
                 f"{spec.planes[0].name!r} too; distil it in training, or label with another"
             )
         self.name = f"{spec.name} ({pipelines[0].engine.name})"
-        boxes = dict.fromkeys(name for task in spec.detections for name in task.classes)
+        boxes = dict.fromkeys(name for task in spec.box_tasks for name in task.classes)
         self.vocabulary = Vocabulary(
             masks={task.name: task.classes for task in spec.segmentations},
             boxes=tuple(boxes),
@@ -145,7 +145,7 @@ class NetworkTeacher:
         """Those of all detection tasks, with the keypoints that some of them have."""
         ids = {name: number for number, name in enumerate(self.vocabulary.boxes)}
         parts = []
-        for task in self._spec.detections:
+        for task in self._spec.box_tasks:
             each = scene.detections[task.name]
             id_table = np.array([ids[name] for name in task.classes], np.int64)
             points = np.zeros((len(each), len(KEYPOINTS), 3), np.float32)
@@ -197,7 +197,7 @@ def _searching(spec: ModelSpec) -> ModelSpec:
     """The same network, giving doubtful boxes too: which are sure is decided by the labeller."""
     tasks = tuple(
         msgspec.structs.replace(task, score_threshold=_LEAST_SCORE)
-        if isinstance(task, DetectionTask)
+        if isinstance(task, BoxTask)
         else task
         for task in spec.tasks
     )

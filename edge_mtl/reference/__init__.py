@@ -13,6 +13,7 @@ The loop in kernels/NAME.cpp has its twin in the module of its name.
 """
 
 from edge_mtl.reference.classify import classify
+from edge_mtl.reference.decoded import find_decoded
 from edge_mtl.reference.detect import MIN_CANDIDATES, Cells, detect
 from edge_mtl.reference.fused_head import MaskSize, fused_head, mask_extent
 from edge_mtl.reference.pose import find_poses
@@ -30,6 +31,7 @@ __all__ = [
     "dequantise",
     "detect",
     "exponential",
+    "find_decoded",
     "find_poses",
     "fused_head",
     "level_names",

@@ -12,7 +12,7 @@ from edge_mtl.placement import Placement
 from edge_mtl.reference.raw_tensor import dequantise, level_names
 from edge_mtl.reference.scores import bounded_logits, exponential, logit, sigmoid
 from edge_mtl.scene import Detections
-from edge_mtl.spec import DetectionTask, TensorSpec
+from edge_mtl.spec import BoxTask, DetectionTask, TensorSpec
 
 MIN_CANDIDATES = 1000
 """Non-maximum suppression looks at this many best cells, or at `max_boxes` if that is more."""
@@ -34,31 +34,46 @@ def detect(
 ) -> tuple[Detections, Cells]:
     """The boxes of one detection task, in pixels of the frame, best score first; and their cells.
 
-    A cell is a candidate if its best class has a score above `task.score_threshold`. Candidates
-    are ordered by logit, equal ones by level and cell; the best of them (`MIN_CANDIDATES`) are
-    decoded, clipped to the frame and dropped if not finite or empty; then a box is suppressed by
-    a better one of its own class with an IoU above `task.iou_threshold`.
+    A cell is a candidate if its best class has a score above `task.score_threshold`; they are
+    ranked by logit, and equal ones by level and cell (see `keep_best`).
     """
     levels = [_decode_level(task, stride, tensors, raw, placement) for stride in task.strides]
     cells, logits, class_ids, boxes = (
         np.concatenate(parts, axis=-1) for parts in zip(*levels, strict=True)
     )
-    boxes = boxes.T
+    kept, boxes = keep_best(
+        task, logits, logit(task.score_threshold), class_ids, boxes.T, placement
+    )
+    found = Detections(
+        task.classes, boxes[kept], sigmoid(logits[kept]), class_ids[kept].astype(np.int32)
+    )
+    return found, Cells(*cells[:, kept])
 
-    order = np.argsort(-logits, kind="stable")
-    order = order[logits[order] > logit(task.score_threshold)]
+
+def keep_best(
+    task: BoxTask,
+    ranks: NDArray[np.float32],
+    above: float,
+    class_ids: NDArray[np.int64],
+    boxes: NDArray[np.float32],
+    placement: Placement,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Which of N candidates are kept, best first, and the boxes (N, 4) clipped to the frame.
+
+    Candidates with a rank above `above` are ordered by it, equal ones by their index; the best of
+    them (`MIN_CANDIDATES`) are dropped if their box is not finite or empty in the frame; then one
+    is suppressed by a better one of its own class with an IoU above `task.iou_threshold`.
+    """
+    order = np.argsort(-ranks, kind="stable")
+    order = order[ranks[order] > above]
     order = order[: max(MIN_CANDIDATES, task.max_boxes)]
     finite = np.isfinite(boxes[order]).all(1)
     width, height = placement.frame_size
     boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
     solid = (boxes[order, 2] > boxes[order, 0]) & (boxes[order, 3] > boxes[order, 1])
     order = order[finite & solid]
-
-    kept = order[_suppress(boxes[order], class_ids[order], task.iou_threshold, task.max_boxes)]
-    found = Detections(
-        task.classes, boxes[kept], sigmoid(logits[kept]), class_ids[kept].astype(np.int32)
-    )
-    return found, Cells(*cells[:, kept])
+    kept = _suppress(boxes[order], class_ids[order], task.iou_threshold, task.max_boxes)
+    return order[kept], boxes
 
 
 def _decode_level(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edge_mtl.placement import Placement
 from edge_mtl.reference.classify import classify
+from edge_mtl.reference.decoded import find_decoded
 from edge_mtl.reference.detect import detect
 from edge_mtl.reference.pose import find_poses
 from edge_mtl.reference.segment import class_logits, segment
@@ -41,7 +42,13 @@ def fused_head(
     found = {task.name: detect(task, by_name, raw, placement) for task in spec.detections}
     return Scene(
         size=placement.frame_size,
-        detections={name: detections for name, (detections, _) in found.items()},
+        detections={
+            **{name: detections for name, (detections, _) in found.items()},
+            **{
+                task.name: find_decoded(task, by_name[task.name], raw[task.name], placement)
+                for task in spec.decoded_detections
+            },
+        },
         masks=masks,
         poses={
             task.name: find_poses(task, by_name, raw, placement, *found[task.detection])

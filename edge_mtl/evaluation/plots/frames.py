@@ -19,7 +19,7 @@ from edge_mtl.evaluation.detection import judge
 from edge_mtl.evaluation.plots.style import FADED, INK, WRONG, colours_of, picture
 from edge_mtl.runtime.palette import tints_of
 from edge_mtl.scene import Scene
-from edge_mtl.spec import KEYPOINTS, DetectionTask, PoseTask, SegmentationTask
+from edge_mtl.spec import KEYPOINTS, BoxTask, PoseTask, SegmentationTask
 
 _PANEL_PX = 500
 _CAPTION_PX = 26
@@ -80,7 +80,7 @@ def plot_masks(
 
 
 def plot_boxes(
-    path: Path, task: DetectionTask, frames: Sequence[Frame], heading: str, subject: str
+    path: Path, task: BoxTask, frames: Sequence[Frame], heading: str, subject: str
 ) -> None:
     """Draw labels and boxes of a detection task; what is missed or wrong is dashed."""
     colours = colours_of(task.classes)

@@ -28,7 +28,7 @@ from edge_mtl.evaluation.segmentation import SegmentationMeter
 from edge_mtl.placement import Placement
 from edge_mtl.runtime.engines import Engine
 from edge_mtl.runtime.pipeline import Pipeline
-from edge_mtl.spec import DetectionTask, ModelSpec, PoseTask, SegmentationTask
+from edge_mtl.spec import BoxTask, ModelSpec, PoseTask, SegmentationTask
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class Report:
             path = self._path(task.name, "frames")
             if isinstance(task, SegmentationTask):
                 plot_masks(path, task, frames, heading, self._subject)
-            elif isinstance(task, DetectionTask):
+            elif isinstance(task, BoxTask):
                 plot_boxes(path, task, frames, heading, self._subject)
             elif isinstance(task, PoseTask):
                 plot_poses(path, task, frames, heading, self._subject)
