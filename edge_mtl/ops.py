@@ -53,7 +53,8 @@ class Preprocessor:
 
     Args:
         network_input: size, padding and normalisation of the network's input.
-        tensor: the engine's input tensor: (1, 3, height, width), float32 or quantised.
+        tensor: the engine's input tensor: (1, 3, height, width), float32, float16 or
+            quantised.
         threads: how many threads work at a frame. Those beside the caller sleep between frames;
             operators with as many threads share them.
 
@@ -240,7 +241,7 @@ def _check_tensor(tensor: TensorSpec, shape: tuple[int, int, int, int]) -> None:
             f"tensor {tensor.name!r} must have shape {shape}, the engine has {tensor.shape}: "
             "build the engine from this model's own export, with batch 1"
         )
-    if tensor.dtype == "float32":
+    if not tensor.quantised:
         return
     limits = np.iinfo(tensor.dtype)
     if not limits.min <= tensor.zero_point <= limits.max:

@@ -18,6 +18,9 @@ Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 ClassNames = Annotated[tuple[str, ...], Meta(min_length=1, max_length=254)]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 
+Dtype = Literal["float32", "float16", "uint8", "int8"]
+"""What the tensors at the edges of an engine hold. Kernels read float16 as float32."""
+
 MAX_BOXES = 4096
 """Upper limit of `DetectionTask.max_boxes`: what the head kernel reserves memory for."""
 
@@ -53,14 +56,19 @@ RESERVED_NAMES = ("data", "engine", "frames", "model", "split")
 class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A named tensor at the edge of an engine.
 
-    shape is (N, C, H, W). An 8-bit tensor stands for `scale * (value - zero_point)`.
+    shape is (N, C, H, W). An 8-bit tensor stands for `scale * (value - zero_point)`; a float
+    one has no use for either.
     """
 
     name: str
     shape: tuple[int, int, int, int]
-    dtype: Literal["float32", "uint8", "int8"] = "float32"
+    dtype: Dtype = "float32"
     scale: float = 1.0
     zero_point: int = 0
+
+    @property
+    def quantised(self) -> bool:
+        return self.dtype in ("uint8", "int8")
 
 
 class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+import msgspec
 import onnx
 from onnx import TensorProto, numpy_helper
 
@@ -64,6 +65,8 @@ def _edge(graph: onnx.GraphProto, tensor: TensorSpec) -> TensorSpec:
     kind = value.type.tensor_type.elem_type
     if kind == TensorProto.FLOAT:
         return tensor
+    if kind == TensorProto.FLOAT16:
+        return msgspec.structs.replace(tensor, dtype="float16")
     # The node next to an 8-bit edge is the other half of the pair and knows the scale.
     node = next(
         node

@@ -11,6 +11,12 @@
 
 #include "raw_tensor.h"
 
+template <>
+struct nanobind::detail::dtype_traits<edge_mtl::Half> {
+  static constexpr dlpack::dtype value{static_cast<uint8_t>(dlpack::dtype_code::Float), 16, 1};
+  static constexpr auto name = const_name("float16");
+};
+
 namespace edge_mtl {
 
 namespace nb = nanobind;
@@ -50,6 +56,8 @@ inline nb::dlpack::dtype dlpack_type(DType dtype) {
       return nb::dtype<uint8_t>();
     case DType::kInt8:
       return nb::dtype<int8_t>();
+    case DType::kFloat16:
+      return nb::dtype<Half>();
     default:
       return nb::dtype<float>();
   }

@@ -62,6 +62,14 @@ Placement checked_placement(const PlacementTuple& numbers, int network_width, in
   return {frame_width, frame_height, x, y, width, height};
 }
 
+DType dtype_of(const std::string& name) {
+  if (name == "float32") return DType::kFloat32;
+  if (name == "float16") return DType::kFloat16;
+  if (name == "uint8") return DType::kUint8;
+  require(name == "int8", "the tensor must be float32, float16, uint8 or int8, found " + name);
+  return DType::kInt8;
+}
+
 RawTensor checked_tensor(const TensorTuple& numbers) {
   const auto& [name, shape, scale, zero_point] = numbers;
   const auto [channels, height, width] = shape;
@@ -69,12 +77,7 @@ RawTensor checked_tensor(const TensorTuple& numbers) {
   require_extent(height, "the tensor's height");
   require_extent(width, "the tensor's width");
   require(int64_t{channels} * height * width <= INT32_MAX, "the tensor has 2^31 values or more");
-  require(name == "float32" || name == "uint8" || name == "int8",
-          "the tensor must be float32, uint8 or int8, found " + name);
-  const DType dtype = name == "float32" ? DType::kFloat32
-                      : name == "uint8" ? DType::kUint8
-                                        : DType::kInt8;
-  return {dtype, channels, height, width, scale, zero_point};
+  return {dtype_of(name), channels, height, width, scale, zero_point};
 }
 
 std::shared_ptr<Pool> checked_pool(int threads) {
@@ -100,6 +103,8 @@ class PreprocessorBinding {
       build<uint8_t>(pad, table_object, lines);
     } else if (table.is_valid() && table.dtype() == nb::dtype<int8_t>()) {
       build<int8_t>(pad, table_object, lines);
+    } else if (table.is_valid() && table.dtype() == nb::dtype<Half>()) {
+      build<Half>(pad, table_object, lines);
     } else {
       build<float>(pad, table_object, lines);
     }
@@ -137,8 +142,8 @@ class PreprocessorBinding {
 
   int width_, height_;
   std::shared_ptr<Pool> pool_;
-  std::variant<std::unique_ptr<Preprocessor<float>>, std::unique_ptr<Preprocessor<uint8_t>>,
-               std::unique_ptr<Preprocessor<int8_t>>>
+  std::variant<std::unique_ptr<Preprocessor<float>>, std::unique_ptr<Preprocessor<Half>>,
+               std::unique_ptr<Preprocessor<uint8_t>>, std::unique_ptr<Preprocessor<int8_t>>>
       kernel_;
   std::mutex mutex_;
 };

@@ -15,7 +15,8 @@ void Classifier::operator()(const void* raw, float* scores) {
   with_type(logits_.dtype, raw, [&](const auto* data) {
     using Sum = SumOf<std::decay_t<decltype(*data)>>;
     for (int c = 0; c < classes; ++c) {
-      scores[c] = bounded_logit(dequantised(Sum{data[c]}, logits_.scale, logits_.zero_point));
+      scores[c] =
+          bounded_logit(dequantised(Sum{value_of(data[c])}, logits_.scale, logits_.zero_point));
     }
   });
   if (multi_label_) {

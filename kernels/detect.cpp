@@ -68,13 +68,14 @@ template <typename T>
 void Detector::collect(int level, const T* scores) {
   const RawTensor& tensor = levels_[level].scores;
   const int cells = static_cast<int>(tensor.plane());
-  T* const best = reinterpret_cast<T*>(best_.data());
+  using Value = ValueOf<T>;
+  auto* const best = reinterpret_cast<Value*>(best_.data());
   find_best(scores, tensor.channels, cells, cells, best);
-  const auto logit_of = [&](T value) {
+  const auto logit_of = [&](Value value) {
     return dequantised(SumOf<T>{value}, tensor.scale, tensor.zero_point);
   };
   int above;
-  if constexpr (std::is_same_v<T, float>) {
+  if constexpr (std::is_same_v<Value, float>) {
     above = find_above(best, min_logit_, cells, above_.data());
   } else {
     // Of whole numbers, those from some one on are above the threshold.
@@ -85,7 +86,7 @@ void Detector::collect(int level, const T* scores) {
   for (int i = 0; i < above; ++i) {
     const int cell = above_[i];
     int class_id = 0;
-    for (const T* score = scores + cell; *score != best[cell]; score += cells) ++class_id;
+    for (const T* score = scores + cell; value_of(*score) != best[cell]; score += cells) ++class_id;
     candidates_.push_back({logit_of(best[cell]), level, cell, class_id});
   }
 }
@@ -102,7 +103,7 @@ Reach Detector::mean_reach(const DetectionLevel& level, const void* logits, ptrd
     const float scale = level.boxes.scale;
     const int zero_point = level.boxes.zero_point;
     for (int i = 0; i < 4 * bins_; ++i) {
-      const Sum value = data[i * level.boxes.plane() + at];
+      const Sum value = value_of(data[i * level.boxes.plane() + at]);
       powers[i] = bounded_logit(dequantised(value, scale, zero_point));
     }
   });
@@ -124,7 +125,7 @@ Box Detector::decode(const Cell& cell, const void* distances, const Placement& p
   const Reach reach = with_type(level.boxes.dtype, distances, [&](const auto* data) {
     using Sum = SumOf<std::decay_t<decltype(*data)>>;
     const auto side = [&](int i) {
-      const Sum value = data[i * level.boxes.plane() + at];
+      const Sum value = value_of(data[i * level.boxes.plane() + at]);
       return dequantised(value, level.boxes.scale, level.boxes.zero_point);
     };
     return Reach{side(0), side(1), side(2), side(3)};

@@ -53,6 +53,8 @@ DEVICE float value_at(const DeviceTensor& tensor, int64_t at) {
     case DType::kInt8:
       return dequantised(int32_t{static_cast<const int8_t*>(tensor.data)[at]}, tensor.scale,
                          tensor.zero_point);
+    case DType::kFloat16:
+      return half_to_float(static_cast<const Half*>(tensor.data)[at]);
     default:
       return static_cast<const float*>(tensor.data)[at];
   }
@@ -78,11 +80,11 @@ DEVICE Sum lowest_sum() {
 // `zero`.
 template <typename T>
 DEVICE uint8_t cell_winner(const T* logits, const MaskPlan& plan, int64_t plane, SumOf<T> zero) {
-  if (plan.binary) return static_cast<SumOf<T>>(*logits) > zero;
+  if (plan.binary) return SumOf<T>{value_of(*logits)} > zero;
   SumOf<T> best = lowest_sum<SumOf<T>>();
   int winner = 0;
   for (int c = 0; c < plan.logits.channels; ++c) {
-    const SumOf<T> logit = logits[c * plane];
+    const SumOf<T> logit = value_of(logits[c * plane]);
     winner = logit > best ? c : winner;
     best = logit > best ? logit : best;
   }
@@ -101,7 +103,7 @@ DEVICE uint8_t blended_winner(const T* logits, const MaskPlan& plan, int64_t pla
   for (int c = 0; c < plan.logits.channels; ++c, logits += plane) {
     const T* const lower = logits + row.lower * width;
     const T* const upper = logits + row.upper * width;
-    const auto at = [](const T* line, int x) { return bounded_logit(static_cast<Sum>(line[x])); };
+    const auto at = [](const T* line, int x) { return bounded_logit(Sum{value_of(line[x])}); };
     const Sum left = blend(at(lower, column.lower), at(upper, column.lower), down);
     const Sum logit =
         blend(left, blend(at(lower, column.upper), at(upper, column.upper), down), right);
@@ -138,7 +140,7 @@ DEVICE void label_tile(const HeadPlan& head, const MaskPlan& plan, int frame, in
 
   const T* const logits = static_cast<const T*>(tensor.data) + sample_of(tensor, frame);
   const int64_t plane = plane_of(tensor);
-  const SumOf<T> zero = std::is_same_v<T, float> ? SumOf<T>{} : SumOf<T>(tensor.zero_point);
+  const SumOf<T> zero = std::is_same_v<SumOf<T>, float> ? SumOf<T>{} : SumOf<T>(tensor.zero_point);
   const int top = shared.rows[0].lower, left = shared.columns[0].lower;
   const int cells_down = shared.rows[rows - 1].upper - top + 1;
   const int cells_across = shared.columns[columns - 1].upper - left + 1;
@@ -526,6 +528,8 @@ extern "C" __global__ void __launch_bounds__(kThreads, 2)
             return label_tile<uint8_t>(head, mask, frame, block, shared.mask);
           case DType::kInt8:
             return label_tile<int8_t>(head, mask, frame, block, shared.mask);
+          case DType::kFloat16:
+            return label_tile<Half>(head, mask, frame, block, shared.mask);
           default:
             return label_tile<float>(head, mask, frame, block, shared.mask);
         }

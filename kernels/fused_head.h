@@ -53,7 +53,8 @@ class FusedHead {
   void run(const void* const* raw, const Placement& placement, HeadResults& results, Pool& pool);
 
  private:
-  using AnySegmenter = std::variant<Segmenter<float>, Segmenter<uint8_t>, Segmenter<int8_t>>;
+  using AnySegmenter =
+      std::variant<Segmenter<float>, Segmenter<Half>, Segmenter<uint8_t>, Segmenter<int8_t>>;
 
   // Boxes, poses and classifications; raw: behind the masks' logits.
   void find_objects(const void* const* raw, const Placement& placement, HeadResults& results);

@@ -77,11 +77,49 @@ HOST_DEVICE Value rounded_pixel(Value blended) {
   return (blended + (1 << (2 * kPixelBits - 1))) >> (2 * kPixelBits);
 }
 
+// Half precision
+
+// A number of IEEE 754's binary16, as bits: not every compiler has a type for it.
+struct Half {
+  uint16_t bits;
+};
+
+// The same number; NaN keeps its bits. A few whole-number operations, which every compiler turns
+// into vectors of them.
+HOST_DEVICE float half_to_float(Half half) {
+  constexpr uint32_t kRebias = (127 - 15) << 23, kSmallest = (127 - 14) << 23;
+  const auto float_of = [](uint32_t bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+  };
+  const uint32_t sign = (uint32_t{half.bits} & 0x8000) << 16;
+  const uint32_t magnitude = (uint32_t{half.bits} & 0x7FFF) << 13;
+  // Infinity and NaN keep the highest exponent there is. Below the smallest normal number the bits
+  // count from zero on: with an exponent of one they stand for that number and so much more.
+  const uint32_t normal = magnitude + (magnitude >= 0x1FU << 23 ? 2 * kRebias : kRebias);
+  const float above = float_of(kSmallest + magnitude) - float_of(kSmallest);
+  uint32_t bits;
+  std::memcpy(&bits, &above, sizeof bits);
+  return float_of(sign | (magnitude < 1U << 23 ? bits : normal));
+}
+
 // Logits
+
+// What a raw value is read as: of two halves, as of two floats, `>` says which is higher.
+HOST_DEVICE float value_of(Half half) { return half_to_float(half); }
+
+template <typename T>
+HOST_DEVICE T value_of(T value) {
+  return value;
+}
+
+template <typename T>
+using ValueOf = decltype(value_of(T{}));
 
 // 8-bit logits are compared and blended as whole numbers: 255 * kOne * kOne fits in 31 bits.
 template <typename T>
-using SumOf = std::conditional_t<std::is_same_v<T, float>, float, int32_t>;
+using SumOf = std::conditional_t<std::is_same_v<ValueOf<T>, float>, float, int32_t>;
 
 // A finite stand-in for a logit, so that no blend of it is NaN; NaN counts as the lowest.
 HOST_DEVICE float bounded_logit(float logit) {

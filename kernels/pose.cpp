@@ -15,7 +15,7 @@ struct CellReader {
   float operator()(int channel) const {
     return with_type(tensor.dtype, data, [&](const auto* values) {
       using Sum = SumOf<std::decay_t<decltype(*values)>>;
-      const Sum value = values[channel * tensor.plane() + cell];
+      const Sum value = value_of(values[channel * tensor.plane() + cell]);
       return dequantised(value, tensor.scale, tensor.zero_point);
     });
   }

@@ -86,12 +86,26 @@ Preprocessor<T>::Preprocessor(int width, int height, uint8_t pad, const T* table
     Channel& channel = channels_[c];
     std::copy_n(table + c * channel.table.size(), channel.table.size(), channel.table.begin());
     channel.line = lines[c];
-    channel.straight = true;
-    for (int value = 0; value < 256; ++value) {
-      channel.straight = channel.straight &&
-                         on_line<T>(static_cast<float>(value), lines[c]) == channel.table[value];
+    channel.straight = kComputed;
+    if constexpr (kComputed) {
+      for (int value = 0; value < 256; ++value) {
+        channel.straight = channel.straight &&
+                           on_line<T>(static_cast<float>(value), lines[c]) == channel.table[value];
+      }
     }
   }
+}
+
+template <typename T>
+void Preprocessor<T>::write_channel(const uint32_t* pixels, int shift, const Channel& channel,
+                                    int count, T* out) {
+  if constexpr (kComputed) {
+    if (channel.straight) {
+      compute_channel(pixels, shift, channel.line, count, out);
+      return;
+    }
+  }
+  for (int i = 0; i < count; ++i) out[i] = channel.table[pixels[i] >> shift & 0xFF];
 }
 
 template <typename T>
@@ -149,19 +163,14 @@ void Preprocessor<T>::make_rows(const uint8_t* frame, ptrdiff_t row_stride,
       T* const line = out + c * plane;
       T* const inside = std::fill_n(line, placement.x, pad);
       const int shift = 8 * (2 - c);
-      if (channel.straight) {
-        compute_channel(pixels, shift, channel.line, placement.width, inside);
-      } else {
-        for (int i = 0; i < placement.width; ++i) {
-          inside[i] = channel.table[pixels[i] >> shift & 0xFF];
-        }
-      }
+      write_channel(pixels, shift, channel, placement.width, inside);
       std::fill(inside + placement.width, line + width_, pad);
     }
   }
 }
 
 template class Preprocessor<float>;
+template class Preprocessor<Half>;
 template class Preprocessor<uint8_t>;
 template class Preprocessor<int8_t>;
 

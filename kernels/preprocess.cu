@@ -76,6 +76,8 @@ extern "C" __global__ void __launch_bounds__(kThreads, 2)
       return make_tile<uint8_t>(*plan, frame, tile, shared);
     case DType::kInt8:
       return make_tile<int8_t>(*plan, frame, tile, shared);
+    case DType::kFloat16:
+      return make_tile<Half>(*plan, frame, tile, shared);
     default:
       return make_tile<float>(*plan, frame, tile, shared);
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "head_math.h"
@@ -18,7 +19,7 @@ struct Line {
   float gain, offset;
 };
 
-// T is the type of the engine's input: float, uint8_t or int8_t.
+// T is the type of the engine's input: float, Half, uint8_t or int8_t.
 template <typename T>
 class Preprocessor {
  public:
@@ -46,9 +47,14 @@ class Preprocessor {
     std::vector<uint32_t> pixels;  // one row of the input, B, G and R from the lowest byte on
   };
 
+  // Whether a line is ever computed: halves are looked up.
+  static constexpr bool kComputed = !std::is_same_v<T, Half>;
+
   // Rows of the input that one thread makes without asking for more.
   static constexpr int kBandRows = 16;
 
+  static void write_channel(const uint32_t* pixels, int shift, const Channel& channel, int count,
+                            T* out);
   void cover_columns(int frame_width, int width);
   void make_rows(const uint8_t* frame, ptrdiff_t row_stride, const Placement& placement, int first,
                  int last, Scratch& scratch, T* out) const;

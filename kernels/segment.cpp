@@ -50,19 +50,15 @@ INLINE int take_unbeaten(const Int32s& beaten, int first, int classes, uint8_t* 
 
 // The logits of all classes at the corners of one square: lower left, lower right, upper left,
 // upper right.
-template <typename T>
-class Corners;
-
-template <>
-class Corners<float> {
+class FloatCorners {
  public:
-  INLINE void gather(const float* lower, const float* upper, int right, int classes,
-                     ptrdiff_t plane) {
+  template <typename T>
+  INLINE void gather(const T* lower, const T* upper, int right, int classes, ptrdiff_t plane) {
     for (int c = 0; c < classes; ++c, lower += plane, upper += plane) {
-      of_[0][c] = bounded_logit(lower[0]);
-      of_[1][c] = bounded_logit(lower[right]);
-      of_[2][c] = bounded_logit(upper[0]);
-      of_[3][c] = bounded_logit(upper[right]);
+      of_[0][c] = bounded_logit(value_of(lower[0]));
+      of_[1][c] = bounded_logit(value_of(lower[right]));
+      of_[2][c] = bounded_logit(value_of(upper[0]));
+      of_[3][c] = bounded_logit(value_of(upper[right]));
     }
   }
 
@@ -110,7 +106,7 @@ class Corners<float> {
 
 // Eight bits each: the corners of a class are one word, and 16 classes one vector.
 template <typename T>
-class Corners {
+class ByteCorners {
  public:
   INLINE void gather(const T* lower, const T* upper, int right, int classes, ptrdiff_t plane) {
     for (int c = 0; c < classes; ++c, lower += plane, upper += plane) {
@@ -164,6 +160,9 @@ class Corners {
 
   alignas(64) uint32_t words_[kMaxClasses];
 };
+
+template <typename T>
+using Corners = std::conditional_t<std::is_same_v<SumOf<T>, float>, FloatCorners, ByteCorners<T>>;
 
 // A logit everywhere in a square, times kOne * kOne.
 template <typename Sum, typename Sums>
@@ -312,7 +311,7 @@ MULTIVERSION void label_squares(const Job<T>& job, int row, const uint8_t* lower
 template <typename T>
 MULTIVERSION void mark_above(const T* __restrict__ logits, SumOf<T> zero, int count,
                              uint8_t* __restrict__ winners) {
-  for (int i = 0; i < count; ++i) winners[i] = static_cast<SumOf<T>>(logits[i]) > zero;
+  for (int i = 0; i < count; ++i) winners[i] = SumOf<T>{value_of(logits[i])} > zero;
 }
 
 }  // namespace
@@ -325,12 +324,12 @@ Segmenter<T>::Segmenter(const RawTensor& logits, bool binary, int network_height
       network_height_(network_height),
       network_width_(network_width),
       binary_(binary),
-      zero_(std::is_same_v<T, float> ? 0 : logits.zero_point),
+      zero_(std::is_same_v<SumOf<T>, float> ? 0 : logits.zero_point),
       winners_(static_cast<size_t>(bands()) * (kBandRows + 1) * (logits.width + 1)),
       best_(static_cast<size_t>(bands()) * logits.width) {}
 
 template <typename T>
-void Segmenter<T>::find_cell_winners(int row, int rows, uint8_t* winners, T* best) const {
+void Segmenter<T>::find_cell_winners(int row, int rows, uint8_t* winners, ValueOf<T>* best) const {
   const ptrdiff_t plane = static_cast<ptrdiff_t>(height_) * width_;
   const T* logits = logits_ + static_cast<ptrdiff_t>(row) * width_;
   for (int i = 0; i < rows; ++i, logits += width_, winners += width_ + 1) {
@@ -358,7 +357,7 @@ void Segmenter<T>::label_band(int band) {
   if (rows_.begin(first) == rows_.end(last - 1)) return;  // none of the mask lies there
   const ptrdiff_t pitch = width_ + 1;
   uint8_t* const winners = winners_.data() + band * (kBandRows + 1) * pitch;
-  T* const best = best_.data() + static_cast<ptrdiff_t>(band) * width_;
+  ValueOf<T>* const best = best_.data() + static_cast<ptrdiff_t>(band) * width_;
   const int rows = std::min(last + 1, height_) - first;
   find_cell_winners(first, rows, winners, best);
   const Job<T> job{logits_, channels_, width_, static_cast<ptrdiff_t>(height_) * width_,
@@ -371,6 +370,7 @@ void Segmenter<T>::label_band(int band) {
 }
 
 template class Segmenter<float>;
+template class Segmenter<Half>;
 template class Segmenter<uint8_t>;
 template class Segmenter<int8_t>;
 

@@ -11,7 +11,7 @@
 
 namespace edge_mtl {
 
-// T is the type of the logits: float, uint8_t or int8_t.
+// T is the type of the logits: float, Half, uint8_t or int8_t.
 template <typename T>
 class Segmenter {
  public:
@@ -33,14 +33,14 @@ class Segmenter {
   // Rows of logits. A band finds the winners of its own rows and of the one after them.
   static constexpr int kBandRows = 8;
 
-  void find_cell_winners(int row, int rows, uint8_t* winners, T* best) const;
+  void find_cell_winners(int row, int rows, uint8_t* winners, ValueOf<T>* best) const;
 
   int channels_, height_, width_, network_height_, network_width_;
   bool binary_;
   int zero_;  // the value that stands for a logit of zero
   SquareTaps rows_, columns_;
   std::vector<uint8_t> winners_;  // (bands, kBandRows + 1, width + 1); the last column comes twice
-  std::vector<T> best_;           // (bands, width): scratch of `find_winners`
+  std::vector<ValueOf<T>> best_;  // (bands, width): scratch of `find_winners`
   const T* logits_ = nullptr;
   uint8_t* mask_ = nullptr;
 };

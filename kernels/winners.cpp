@@ -10,17 +10,22 @@ namespace {
 
 template <typename T>
 MULTIVERSION void keep_better(const T* __restrict__ logits, uint8_t class_id, int count,
-                              T* __restrict__ best, uint8_t* __restrict__ winners) {
+                              ValueOf<T>* __restrict__ best, uint8_t* __restrict__ winners) {
   for (int i = 0; i < count; ++i) {
-    const bool better = logits[i] > best[i];
-    best[i] = better ? logits[i] : best[i];
+    const ValueOf<T> logit = value_of(logits[i]);
+    const bool better = logit > best[i];
+    best[i] = better ? logit : best[i];
     winners[i] = better ? class_id : winners[i];
   }
 }
 
 template <typename T>
-MULTIVERSION void keep_highest(const T* __restrict__ logits, int count, T* __restrict__ best) {
-  for (int i = 0; i < count; ++i) best[i] = logits[i] > best[i] ? logits[i] : best[i];
+MULTIVERSION void keep_highest(const T* __restrict__ logits, int count,
+                               ValueOf<T>* __restrict__ best) {
+  for (int i = 0; i < count; ++i) {
+    const ValueOf<T> logit = value_of(logits[i]);
+    best[i] = logit > best[i] ? logit : best[i];
+  }
 }
 
 template <typename T>
@@ -32,9 +37,9 @@ T lowest() {
 }  // namespace
 
 template <typename T>
-void find_winners(const T* logits, int classes, ptrdiff_t plane, int count, T* best,
+void find_winners(const T* logits, int classes, ptrdiff_t plane, int count, ValueOf<T>* best,
                   uint8_t* winners) {
-  std::fill_n(best, count, lowest<T>());
+  std::fill_n(best, count, lowest<ValueOf<T>>());
   std::fill_n(winners, count, uint8_t{0});
   for (int c = 0; c < classes; ++c) {
     keep_better(logits + c * plane, static_cast<uint8_t>(c), count, best, winners);
@@ -42,16 +47,18 @@ void find_winners(const T* logits, int classes, ptrdiff_t plane, int count, T* b
 }
 
 template <typename T>
-void find_best(const T* logits, int classes, ptrdiff_t plane, int count, T* best) {
-  std::fill_n(best, count, lowest<T>());
+void find_best(const T* logits, int classes, ptrdiff_t plane, int count, ValueOf<T>* best) {
+  std::fill_n(best, count, lowest<ValueOf<T>>());
   for (int c = 0; c < classes; ++c) keep_highest(logits + c * plane, count, best);
 }
 
 template void find_winners(const float*, int, ptrdiff_t, int, float*, uint8_t*);
 template void find_winners(const uint8_t*, int, ptrdiff_t, int, uint8_t*, uint8_t*);
 template void find_winners(const int8_t*, int, ptrdiff_t, int, int8_t*, uint8_t*);
+template void find_winners(const Half*, int, ptrdiff_t, int, float*, uint8_t*);
 template void find_best(const float*, int, ptrdiff_t, int, float*);
 template void find_best(const uint8_t*, int, ptrdiff_t, int, uint8_t*);
 template void find_best(const int8_t*, int, ptrdiff_t, int, int8_t*);
+template void find_best(const Half*, int, ptrdiff_t, int, float*);
 
 }  // namespace edge_mtl

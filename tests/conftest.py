@@ -96,18 +96,29 @@ def tiny_bundle_path(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFacto
     return path
 
 
-def make_bundle(spec: ModelSpec, edges: Literal["float32", "uint8"]) -> Bundle:
+@pytest.fixture(scope="session")
+def tiny_bundle_half(tiny_spec: ModelSpec) -> Bundle:
+    """The same network with float16 pixels in and float16 logits out."""
+    return make_bundle(tiny_spec, "float16")
+
+
+def make_bundle(spec: ModelSpec, edges: Literal["float32", "float16", "uint8"]) -> Bundle:
     """A bundle of random convolutions, in memory."""
     input_tensor, outputs = spec.input_tensor, spec.output_tensors
     if edges == "uint8":
         input_tensor = _quantized(input_tensor, 0.02, 118)
         outputs = tuple(_quantized(each, EDGE_SCALE, EDGE_ZERO_POINT) for each in outputs)
+    elif edges == "float16":
+        input_tensor, *outputs_list = (
+            msgspec.structs.replace(each, dtype=edges) for each in (input_tensor, *outputs)
+        )
+        outputs = tuple(outputs_list)
     return Bundle.create(
         Path("tiny.emtl"),
         {"network.onnx": _network(spec, input_tensor, outputs)},
         spec=spec,
         target="cpu",
-        precision="fp32" if edges == "float32" else "int8",
+        precision="int8" if edges == "uint8" else "fp32",
         input=input_tensor,
         outputs=outputs,
     )
@@ -131,10 +142,16 @@ def _network(spec: ModelSpec, image: TensorSpec, outputs: tuple[TensorSpec, ...]
         zero_point = constant(f"{tensor.name}_zero", np.uint8(tensor.zero_point))
         nodes.append(onnx.helper.make_node(kind, [source, scale, zero_point], [target]))
 
+    def cast(source: str, target: str, kind: int) -> None:
+        nodes.append(onnx.helper.make_node("Cast", [source], [target], to=kind))
+
     source = image.name
     if image.dtype == "uint8":
         source = "image_float"
         edge("DequantizeLinear", image, image.name, source)
+    elif image.dtype == "float16":
+        source = "image_float"
+        cast(image.name, source, onnx.TensorProto.FLOAT)
     rng = np.random.default_rng(0)
     for tensor in outputs:
         stride = spec.input.height // tensor.shape[2]
@@ -150,6 +167,8 @@ def _network(spec: ModelSpec, image: TensorSpec, outputs: tuple[TensorSpec, ...]
         )
         if tensor.dtype == "uint8":
             edge("QuantizeLinear", tensor, target, tensor.name)
+        elif tensor.dtype == "float16":
+            cast(target, tensor.name, onnx.TensorProto.FLOAT16)
     graph = onnx.helper.make_graph(
         nodes,
         spec.name,
@@ -165,7 +184,11 @@ def _network(spec: ModelSpec, image: TensorSpec, outputs: tuple[TensorSpec, ...]
 
 
 def _declaration(onnx: Any, tensor: TensorSpec) -> Any:
-    kinds = {"float32": onnx.TensorProto.FLOAT, "uint8": onnx.TensorProto.UINT8}
+    kinds = {
+        "float32": onnx.TensorProto.FLOAT,
+        "float16": onnx.TensorProto.FLOAT16,
+        "uint8": onnx.TensorProto.UINT8,
+    }
     return onnx.helper.make_tensor_value_info(tensor.name, kinds[tensor.dtype], tensor.shape)
 
 

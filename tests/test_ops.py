@@ -67,7 +67,7 @@ def example_outputs(spec: ModelSpec, dtype: str) -> tuple[list[TensorSpec], dict
     rng = np.random.default_rng(3)
     tensors = [TensorSpec(t.name, t.shape, dtype, 0.06, 3) for t in spec.output_tensors]  # type: ignore[arg-type]
     values = [rng.normal(3, 40, t.shape).clip(0, 127) for t in tensors]
-    if dtype == "float32":
+    if dtype in ("float32", "float16"):
         values = [value - 20 for value in values]
     return tensors, {t.name: v.astype(dtype) for t, v in zip(tensors, values, strict=True)}
 
@@ -92,7 +92,7 @@ def results_of(scene: Scene) -> dict[tuple[str, str, str], Any]:
     }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int8"])
 @pytest.mark.parametrize("mask_size", ["frame", "network"])
 @pytest.mark.parametrize("score_threshold", [0.0, 0.5, 1.0])
 def test_fused_head_equals_its_twin(

@@ -11,7 +11,7 @@ from edge_mtl.placement import Placement
 
 MAX_TASKS, MAX_LEVELS, MAX_FRAMES = 8, 4, 16
 CANDIDATE_BYTES = 16
-DTYPES = {"float32": 0, "uint8": 1, "int8": 2}  # of kernels/raw_tensor.h
+DTYPES = {"float32": 0, "uint8": 1, "int8": 2, "float16": 3}  # of kernels/raw_tensor.h
 
 _Address, _Int, _Float = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
 

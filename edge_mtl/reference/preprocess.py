@@ -15,11 +15,12 @@ from edge_mtl.spec import InputSpec, TensorSpec
 def pixel_table(network_input: InputSpec, tensor: TensorSpec) -> NDArray[Any]:
     """(3, 256) in the tensor's dtype: what the engine gets for every 8-bit value of R, G and B.
 
-    For 8-bit tensors as ONNX's QuantizeLinear does it: in float32, halves to even, saturated.
+    Of float16 tensors the nearest, halves to even. For 8-bit tensors as ONNX's QuantizeLinear does
+    it: in float32, halves to even, saturated.
     """
     table = network_input.normalization()
-    if tensor.dtype == "float32":
-        return table
+    if not tensor.quantised:
+        return table.astype(tensor.dtype)
     limits = np.iinfo(tensor.dtype)
     steps = np.rint(table / np.float32(tensor.scale)) + tensor.zero_point
     quantised: NDArray[Any] = steps.clip(limits.min, limits.max).astype(tensor.dtype)
@@ -29,7 +30,7 @@ def pixel_table(network_input: InputSpec, tensor: TensorSpec) -> NDArray[Any]:
 def pixel_lines(network_input: InputSpec, tensor: TensorSpec) -> list[tuple[float, float]]:
     """By channel the gain and the offset of the line through `pixel_table`, before it is rounded to
     the tensor's type: kernels compute it where that gives the table's values."""
-    scale, zero_point = (1.0, 0) if tensor.dtype == "float32" else (tensor.scale, tensor.zero_point)
+    scale, zero_point = (tensor.scale, tensor.zero_point) if tensor.quantised else (1.0, 0)
     return [
         (gain / scale, offset / scale + zero_point)
         for gain, offset in zip(*network_input.line(), strict=True)

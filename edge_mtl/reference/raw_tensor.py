@@ -17,8 +17,8 @@ def level_names(task: DetectionTask | PoseTask, stride: int) -> tuple[str, str]:
 
 
 def dequantise(tensor: TensorSpec, values: NDArray[Any]) -> NDArray[np.float32]:
-    """`scale * (value - zero_point)` in float32; float tensors as they are."""
-    if tensor.dtype == "float32":
+    """`scale * (value - zero_point)` in float32; floats as they are."""
+    if not tensor.quantised:
         return values.astype(np.float32, copy=False)
     centred = (values.astype(np.int32) - tensor.zero_point).astype(np.float32)
     return np.asarray(np.float32(tensor.scale) * centred)

@@ -20,7 +20,7 @@ def class_logits(task: SegmentationTask, tensor: TensorSpec, logits: NDArray[Any
     """
     if not task.binary:
         return logits
-    zero = 0 if tensor.dtype == "float32" else tensor.zero_point
+    zero = tensor.zero_point if tensor.quantised else 0
     return np.concatenate([np.full_like(logits, zero), logits])
 
 
@@ -32,8 +32,8 @@ def segment(
 ) -> NDArray[np.uint8]:
     """The winning class of every pixel: logits blended bilinearly, then their argmax.
 
-    logits: (C, h, w) float32, uint8 or int8 over the whole network input. The mask, (H, W) uint8
-    for `mask_size` (W, H), covers the placement's rectangle. The first of equal classes wins.
+    logits: (C, h, w), float or 8-bit, over the whole network input. The mask, (H, W) uint8 for
+    `mask_size` (W, H), covers the placement's rectangle. The first of equal classes wins.
     Where one class wins at all four logits around a pixel it wins in between too, and nothing is
     computed: no rounding can then decide otherwise.
     """
@@ -43,9 +43,10 @@ def segment(
     columns = linear_taps(
         mask_size[0], placement.x, placement.width, network_size[0], logits.shape[2]
     )
-    if logits.dtype == np.float32:
-        ordered = np.where(np.isnan(logits), np.float32(-np.inf), logits)
-        values = bounded_logits(logits)
+    if np.issubdtype(logits.dtype, np.floating):
+        floats = logits.astype(np.float32, copy=False)
+        ordered = np.where(np.isnan(floats), np.float32(-np.inf), floats)
+        values = bounded_logits(floats)
     else:
         ordered = values = logits.astype(np.int32)
 

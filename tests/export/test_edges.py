@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_mtl.bundle import Bundle
 from edge_mtl.export.edges import edge_tensors, strip_edges
 from edge_mtl.export.graph import structured_picture
 from edge_mtl.network.network import Network
@@ -86,3 +87,12 @@ def test_an_output_that_the_network_reads_itself_stays_float() -> None:
     assert found == spec.input_tensor
     assert (a.dtype, b.dtype) == ("float32", "uint8")
     assert (b.scale, b.zero_point) == (0.5, 128)
+
+
+def test_float16_edges_are_found(tiny_bundle_half: Bundle) -> None:
+    manifest = tiny_bundle_half.manifest
+    image, planes, outputs = edge_tensors(
+        onnx.load_from_string(tiny_bundle_half.network), manifest.spec
+    )
+    assert (image, planes, outputs) == (manifest.input, (), manifest.outputs)
+    assert {tensor.dtype for tensor in (image, *outputs)} == {"float16"}

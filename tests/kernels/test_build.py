@@ -56,7 +56,7 @@ spec = ModelSpec(name="m", input=InputSpec(width=320, height=192), backbone="edg
 rng = np.random.default_rng(0)
 digest = hashlib.sha256()
 placement = Placement.fit((417, 303), spec.input)
-for dtype in ("float32", "uint8", "int8"):
+for dtype in ("float32", "float16", "uint8", "int8"):
     tensor = TensorSpec("image", (1, 3, 192, 320), dtype, 0.02, 100)
     frame = rng.integers(0, 256, (303, 417, 3), dtype=np.uint8)
     out = np.empty(tensor.shape, dtype)

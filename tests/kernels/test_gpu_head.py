@@ -97,7 +97,7 @@ def assert_same(found: Scene, expected: Scene) -> None:
 
 
 @pytest.mark.parametrize("mask_size", ["frame", "network"])
-@pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int8"])
 def test_a_batch_of_different_cameras_equals_the_twins(
     run: Run, dtype: str, mask_size: MaskSize
 ) -> None:
@@ -105,10 +105,12 @@ def test_a_batch_of_different_cameras_equals_the_twins(
     low, high = (0, 256) if dtype == "uint8" else (-128, 128)
 
     def draw(shape: tuple[int, ...]) -> NDArray[Any]:
-        if dtype != "float32":
+        if dtype in ("uint8", "int8"):
             return rng.integers(low, high, shape)
         values = rng.normal(scale=2, size=shape)
-        values[rng.random(shape) < 0.02] = rng.choice([np.nan, np.inf, -np.inf, 3e38])
+        values[rng.random(shape) < 0.02] = rng.choice(
+            [np.nan, np.inf, -np.inf, 6e4 if dtype == "float16" else 3e38]
+        )
         return values
 
     placements = [Placement.fit((300, 140), SPEC.input), Placement.fit((40, 50), SPEC.input)]

@@ -21,8 +21,11 @@ from edge_mtl.spec import (
 
 _kernels = pytest.importorskip("edge_mtl._kernels", reason="the compiled kernels are not built")
 
-DTYPES = st.sampled_from(["float32", "uint8", "int8"])
-SPECIALS = np.array([np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-42, -0.0], np.float32)
+DTYPES = st.sampled_from(["float32", "float16", "uint8", "int8"])
+SPECIALS = {
+    "float32": np.array([np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-42, -0.0], np.float32),
+    "float16": np.array([np.nan, np.inf, -np.inf, 65504, -65504, 6e-8, -0.0], np.float16),
+}
 
 
 @st.composite
@@ -40,15 +43,15 @@ def placements(draw: st.DrawFn, width: int, height: int) -> Placement:
 def logits(draw: st.DrawFn, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """Raw values with few distinct ones (ties) or many, some of them not finite."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    if dtype != "float32":
+    if dtype not in SPECIALS:
         limits = np.iinfo(dtype)
         low, high = draw(st.sampled_from([(limits.min, limits.max + 1), (7, 10)]))
         return rng.integers(low, high, shape).astype(dtype)
-    values = rng.normal(scale=3, size=shape).astype(np.float32)
+    values = rng.normal(scale=3, size=shape).astype(dtype)
     if draw(st.booleans()):
         values = np.rint(values)
     where = rng.random(shape) < draw(st.sampled_from([0.0, 0.1, 0.9]))
-    values[where] = rng.choice(SPECIALS, where.sum())
+    values[where] = rng.choice(SPECIALS[dtype], where.sum())
     return values
 
 
@@ -115,10 +118,10 @@ def test_segmentation_equals_its_twin(
             np.testing.assert_array_equal(mask, expected)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int8"])
 def test_a_blended_logit_of_zero_is_not_above_it(dtype: str):
     """What random logits hardly ever come to: a quarter of the way from 1 to -3."""
-    zero = 0 if dtype == "float32" else 9
+    zero = 0 if dtype in SPECIALS else 9
     raw = np.array([[[[zero + 1, zero - 3]]]], dtype)
     mask = np.empty((1, 4), np.uint8)
     head = _kernels.FusedHead(4, 1, 1)

@@ -46,6 +46,9 @@ def test_pixels_are_normalised_and_quantised_as_onnx_does():
         [[-2.117904, 2.248908], [-2.035714, 2.428571], [-1.804444, 2.64]],
         rtol=1e-6,
     )
+    half = reference.pixel_table(network_input, TensorSpec("image", (1, 3, 32, 64), "float16"))
+    assert half.dtype == np.float16
+    assert half[0, 0] == np.float16(-2.117904)
     halves = InputSpec(width=64, height=32, mean=(0, 0, 0), std=(2 / 255,) * 3)
     # Steps 0.5 and 1.5 go to the even neighbour, 250 / 2 / 0.1 saturates.
     signed = reference.pixel_table(halves, TensorSpec("image", (1, 3, 32, 64), "int8", 1.0, -3))

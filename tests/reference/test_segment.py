@@ -10,7 +10,7 @@ from edge_mtl.placement import Placement
 from edge_mtl.spec import SegmentationTask, TensorSpec
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int8"])
 @pytest.mark.parametrize(
     ("grid", "mask_size"), [((9, 13), (104, 72)), ((8, 16), (50, 31)), ((20, 24), (11, 7))]
 )
@@ -20,8 +20,8 @@ def test_segmentation_is_torchs_interpolation_and_argmax(
     torch = pytest.importorskip("torch", reason="torch is the oracle")
     rng = np.random.default_rng(5)
     logits = rng.integers(0, 120, (6, *grid)).astype(dtype)
-    if dtype == "float32":
-        logits += rng.random(logits.shape, np.float32)
+    if dtype in ("float32", "float16"):
+        logits += rng.random(logits.shape).astype(dtype)
     width, height = mask_size
     placement = Placement(mask_size, 0, 0, 64, 32)
     labels = reference.segment(logits, placement, (64, 32), mask_size)

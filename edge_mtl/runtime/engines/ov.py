@@ -74,4 +74,4 @@ class OpenVinoEngine:
         self._request = None
 
 
-_DTYPES = {"f32": "float32", "u8": "uint8", "i8": "int8"}
+_DTYPES = {"f32": "float32", "f16": "float16", "u8": "uint8", "i8": "int8"}

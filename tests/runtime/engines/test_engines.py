@@ -65,6 +65,18 @@ def test_8bit_edges_round_once_and_nothing_else(name: str, tiny_bundle_8bit: Bun
     engine.close()
 
 
+def test_float16_edges(name: str, tiny_bundle_half: Bundle) -> None:
+    image = np.random.default_rng(1).standard_normal((1, 3, 64, 96)).astype(np.float16)
+    engine = open_engine(name, tiny_bundle_half)
+    assert engine.image.dtype == np.float16
+    engine.image[...] = image
+    engine.infer()
+    for tensor, expected in reference(tiny_bundle_half, image).items():
+        assert engine.outputs[tensor].dtype == np.float16
+        np.testing.assert_allclose(engine.outputs[tensor], expected, atol=2e-5, rtol=2e-3)
+    engine.close()
+
+
 def test_buffers_are_allocated_once(name: str, tiny_bundle: Bundle) -> None:
     engine = open_engine(name, tiny_bundle)
     before = {key: value.ctypes.data for key, value in engine.outputs.items()}
