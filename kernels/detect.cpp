@@ -32,6 +32,12 @@ MULTIVERSION int find_above(const T* __restrict__ values, Limit limit, int count
   return found;
 }
 
+size_t cells_of(const std::vector<DetectionLevel>& levels) {
+  size_t cells = 0;
+  for (const DetectionLevel& level : levels) cells += level.scores.plane();
+  return cells;
+}
+
 // Four times `bins` logits to e to the power of their distance to the best of their side.
 MULTIVERSION void raise_powers(double* logits, int bins) {
   for (int side = 0; side < 4; ++side) {
@@ -48,20 +54,17 @@ Detector::Detector(std::vector<DetectionLevel> levels, int bins, float min_logit
     : levels_(std::move(levels)),
       bins_(bins),
       min_logit_(min_logit),
-      iou_threshold_(iou_threshold),
-      max_boxes_(max_boxes),
-      max_candidates_(max_candidates) {
-  size_t all = 0, largest = 0;
+      candidates_(cells_of(levels_), iou_threshold, max_boxes, max_candidates) {
+  size_t largest = 0;
+  int32_t first = 0;
   for (const DetectionLevel& level : levels_) {
-    const size_t cells = level.scores.plane();
-    all += cells;
-    largest = std::max(largest, cells);
+    const auto cells = static_cast<int32_t>(level.scores.plane());
+    first_places_.push_back(first);
+    first += cells;
+    largest = std::max(largest, static_cast<size_t>(cells));
   }
-  candidates_.reserve(all);
   best_.resize(largest);
   above_.resize(largest);
-  kept_.resize(max_boxes);
-  cells_.resize(max_boxes);
 }
 
 template <typename T>
@@ -87,13 +90,15 @@ void Detector::collect(int level, const T* scores) {
     const int cell = above_[i];
     int class_id = 0;
     for (const T* score = scores + cell; value_of(*score) != best[cell]; score += cells) ++class_id;
-    candidates_.push_back({logit_of(best[cell]), level, cell, class_id});
+    candidates_.add({logit_of(best[cell]), first_places_[level] + cell, class_id});
   }
 }
 
-Cell Detector::cell_of(const Candidate& candidate) const {
-  const int width = levels_[candidate.level].scores.width;
-  return {candidate.level, candidate.cell / width, candidate.cell % width};
+Cell Detector::cell_of(int32_t place) const {
+  int level = 0;
+  while (level + 1 < static_cast<int>(levels_.size()) && place >= first_places_[level + 1]) ++level;
+  const int cell = place - first_places_[level], width = levels_[level].scores.width;
+  return {level, cell / width, cell % width};
 }
 
 Reach Detector::mean_reach(const DetectionLevel& level, const void* logits, ptrdiff_t at) const {
@@ -140,36 +145,13 @@ int Detector::operator()(const void* const* raw, const Placement& placement,
     with_type(levels_[level].scores.dtype, raw[2 * level],
               [&](const auto* scores) { collect(static_cast<int>(level), scores); });
   }
-  if (candidates_.size() > max_candidates_) {
-    const auto last = candidates_.begin() + static_cast<ptrdiff_t>(max_candidates_);
-    std::nth_element(candidates_.begin(), last, candidates_.end());
-    candidates_.erase(last, candidates_.end());
-  }
-  std::sort(candidates_.begin(), candidates_.end());
-
-  int count = 0;
-  float* corners = found.boxes;
-  for (const Candidate& candidate : candidates_) {
-    if (count == max_boxes_) break;
-    const Cell cell = cell_of(candidate);
-    const Box whole = decode(cell, raw[2 * cell.level + 1], placement);
-    if (!is_finite(whole)) continue;
-    const Box box = clipped_box(whole, placement);
-    if (!is_solid(box)) continue;
-    bool suppressed = false;
-    for (int i = 0; i < count && !suppressed; ++i) {
-      suppressed =
-          found.class_ids[i] == candidate.class_id && overlaps(kept_[i], box, iou_threshold_);
-    }
-    if (suppressed) continue;
-    kept_[count] = box;
-    cells_[count] = cell;
-    for (const float side : {box.x1, box.y1, box.x2, box.y2}) *corners++ = side;
-    found.scores[count] = sigmoid(candidate.logit);
-    found.class_ids[count] = candidate.class_id;
-    ++count;
-  }
-  return count;
+  return candidates_.choose(
+      placement,
+      [&](int32_t place) {
+        const Cell cell = cell_of(place);
+        return decode(cell, raw[2 * cell.level + 1], placement);
+      },
+      sigmoid, found);
 }
 
 }  // namespace edge_mtl

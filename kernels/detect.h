@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "candidates.h"
 #include "head_math.h"
 #include "raw_tensor.h"
 
@@ -13,13 +14,6 @@ namespace edge_mtl {
 struct DetectionLevel {
   int stride;
   RawTensor scores, boxes;
-};
-
-// Where the boxes of one task go: (max_boxes, 4), (max_boxes,) and (max_boxes,).
-struct FoundBoxes {
-  float* boxes;
-  float* scores;
-  int32_t* class_ids;
 };
 
 struct Cell {
@@ -38,38 +32,25 @@ class Detector {
   int operator()(const void* const* raw, const Placement& placement, const FoundBoxes& found);
 
   const std::vector<DetectionLevel>& levels() const { return levels_; }
-  int max_boxes() const { return max_boxes_; }
+  int max_boxes() const { return candidates_.max_boxes(); }
   int classes() const { return levels_.empty() ? 0 : levels_.front().scores.channels; }
 
-  // The cell that found each box of the last frame.
-  const Cell* cells() const { return cells_.data(); }
+  // The cell that found a box of the last frame.
+  Cell cell_of_box(int box) const { return cell_of(candidates_.places()[box]); }
 
  private:
-  struct Candidate {
-    float logit;
-    int level, cell, class_id;
-
-    bool operator<(const Candidate& other) const {
-      if (logit != other.logit) return logit > other.logit;
-      return level != other.level ? level < other.level : cell < other.cell;
-    }
-  };
-
   template <typename T>
   void collect(int level, const T* scores);
-  Cell cell_of(const Candidate& candidate) const;
+  Cell cell_of(int32_t place) const;
   Box decode(const Cell& cell, const void* distances, const Placement& placement) const;
 
   Reach mean_reach(const DetectionLevel& level, const void* logits, ptrdiff_t at) const;
 
   std::vector<DetectionLevel> levels_;
   int bins_;
-  float min_logit_, iou_threshold_;
-  int max_boxes_;
-  size_t max_candidates_;
-  std::vector<Candidate> candidates_;
-  std::vector<Box> kept_;
-  std::vector<Cell> cells_;
+  float min_logit_;
+  std::vector<int32_t> first_places_;  // of each level's cells among those of all
+  Candidates candidates_;
   std::vector<float> best_;     // of one level's cells; whatever the type of its scores
   std::vector<int32_t> above_;  // the cells of one level that are candidates
 };

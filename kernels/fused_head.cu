@@ -196,20 +196,51 @@ DEVICE int level_of(const BoxPlan& plan, int cell) {
   return level;
 }
 
-// Notes the candidates among kThreads cells of one frame.
-DEVICE void collect(const BoxPlan& plan, int frame, int slice) {
-  const int cell = slice * kThreads + static_cast<int>(threadIdx.x);
-  if (cell >= plan.cells) return;
+// Number i of a candidate that the network has decoded itself.
+DEVICE float number_of(const DecodedPlan& plan, int frame, int place, int i) {
+  const DeviceTensor& tensor = plan.tensor;
+  const int64_t at =
+      plan.channels_last ? int64_t{place} * tensor.height + i : int64_t{i} * tensor.height + place;
+  return value_at(tensor, sample_of(tensor, frame) + at);
+}
+
+// The rank of such a candidate, and its class; lowest where it is none.
+DEVICE float rank_of(const BoxPlan& plan, int frame, int place, int& class_id) {
+  const DecodedPlan& decoded = plan.decoded;
+  const float objectness = decoded.objectness ? number_of(decoded, frame, place, 4) : 1.0F;
+  float best = -__builtin_huge_valf();
+  if (decoded.objectness && !(objectness > plan.min_logit)) return best;
+  const int first = 4 + decoded.objectness;
+  const int last = decoded.channels_last ? decoded.tensor.height : decoded.tensor.channels;
+  for (int i = first; i < last; ++i) {
+    const float score = number_of(decoded, frame, place, i);
+    class_id = score > best ? i - first : class_id;
+    best = score > best ? score : best;
+  }
+  return decoded.objectness ? best * objectness : best;
+}
+
+// The best logit of a cell, and its class.
+DEVICE float best_logit(const BoxPlan& plan, int frame, int cell, int& class_id) {
   const LevelPlan& level = plan.level[level_of(plan, cell)];
   const DeviceTensor& tensor = level.scores;
   const int64_t at = sample_of(tensor, frame) + cell - level.first_cell;
   float best = -__builtin_huge_valf();
-  int class_id = 0;
   for (int c = 0; c < tensor.channels; ++c) {
     const float logit = value_at(tensor, at + c * plane_of(tensor));
     class_id = logit > best ? c : class_id;
     best = logit > best ? logit : best;
   }
+  return best;
+}
+
+// Notes the candidates among kThreads cells of one frame.
+DEVICE void collect(const BoxPlan& plan, int frame, int slice) {
+  const int cell = slice * kThreads + static_cast<int>(threadIdx.x);
+  if (cell >= plan.cells) return;
+  int class_id = 0;
+  const float best = plan.levels == 0 ? rank_of(plan, frame, cell, class_id)
+                                      : best_logit(plan, frame, cell, class_id);
   if (!(best > plan.min_logit)) return;
   const int place = atomicAdd(&plan.counts[2 * frame], 1);
   plan.candidates[int64_t{frame} * plan.cells + place] = {key_of(best, cell), class_id};
@@ -307,13 +338,23 @@ DEVICE Place place_of(const BoxPlan& plan, int cell) {
 
 // Decodes candidate i of a chunk; returns whether its box is one.
 DEVICE bool decode(const HeadPlan& head, const BoxPlan& plan, int frame, uint64_t key, Box& out) {
-  const Place place = place_of(plan, static_cast<int>(static_cast<uint32_t>(key)));
-  const LevelPlan& level = plan.level[place.level];
-  const int64_t at =
-      sample_of(level.boxes, frame) + int64_t{place.row} * level.boxes.width + place.column;
   const Placement& placement = head.placement[frame];
-  const Box whole = decoded_box(reach_of(plan, level, at), place.column, place.row,
-                                static_cast<float>(level.stride), placement);
+  const int cell = static_cast<int>(static_cast<uint32_t>(key));
+  Box whole;
+  if (plan.levels == 0) {
+    const DecodedPlan& decoded = plan.decoded;
+    const float values[4] = {number_of(decoded, frame, cell, 0), number_of(decoded, frame, cell, 1),
+                             number_of(decoded, frame, cell, 2),
+                             number_of(decoded, frame, cell, 3)};
+    whole = placed_box(values, decoded.by_centre != 0, placement);
+  } else {
+    const Place place = place_of(plan, cell);
+    const LevelPlan& level = plan.level[place.level];
+    const int64_t at =
+        sample_of(level.boxes, frame) + int64_t{place.row} * level.boxes.width + place.column;
+    whole = decoded_box(reach_of(plan, level, at), place.column, place.row,
+                        static_cast<float>(level.stride), placement);
+  }
   if (!is_finite(whole)) return false;
   out = clipped_box(whole, placement);
   return is_solid(out);
@@ -379,7 +420,8 @@ DEVICE void suppress(const HeadPlan& head, const BoxPlan& plan, int frame, int c
       boxes[4 * place + 1] = box.y1;
       boxes[4 * place + 2] = box.x2;
       boxes[4 * place + 3] = box.y2;
-      scores[place] = sigmoid(logit_of(shared.keys[first + i]));
+      const float rank = logit_of(shared.keys[first + i]);
+      scores[place] = plan.levels == 0 ? rank : sigmoid(rank);
       class_ids[place] = shared.chunk_class[i];
       cells[place] = static_cast<int32_t>(static_cast<uint32_t>(shared.keys[first + i]));
     }

@@ -225,6 +225,21 @@ HOST_DEVICE Box decoded_box(const Reach& reach, int column, int row, float strid
           (centre_y + reach_pixels(reach.bottom, stride) - y) * per_pixel_y};
 }
 
+// A box that the network gives in pixels of its input, by its centre and its size or by its
+// corners, in pixels of the frame but not clipped to it.
+HOST_DEVICE Box placed_box(const float (&values)[4], bool by_centre, const Placement& placement) {
+  const auto [a, b, c, d] = values;
+  const float half_width = c * 0.5F, half_height = d * 0.5F;
+  const Box box = by_centre ? Box{a - half_width, b - half_height, a + half_width, b + half_height}
+                            : Box{a, b, c, d};
+  const float x = static_cast<float>(placement.x);
+  const float y = static_cast<float>(placement.y);
+  const float per_pixel_x = frame_per_pixel(placement.frame_width, placement.width);
+  const float per_pixel_y = frame_per_pixel(placement.frame_height, placement.height);
+  return {(box.x1 - x) * per_pixel_x, (box.y1 - y) * per_pixel_y, (box.x2 - x) * per_pixel_x,
+          (box.y2 - y) * per_pixel_y};
+}
+
 HOST_DEVICE bool is_finite(const Box& box) {
   return std::isfinite(box.x1) && std::isfinite(box.y1) && std::isfinite(box.x2) &&
          std::isfinite(box.y2);

@@ -37,6 +37,13 @@ struct LevelPlan {
   DeviceTensor scores, boxes;
 };
 
+// Boxes that the network has decoded itself: how the numbers of a candidate lie in the tensor,
+// which is (numbers, candidates, 1) or channels_last. See DecodedLayout of detect_decoded.h.
+struct DecodedPlan {
+  DeviceTensor tensor;
+  int32_t channels_last, by_centre, objectness;
+};
+
 // A cell whose best class is above the threshold. The order of keys is that of candidates: best
 // logit first, then by cell.
 struct DeviceCandidate {
@@ -45,10 +52,13 @@ struct DeviceCandidate {
 };
 
 struct BoxPlan {
-  int32_t levels, bins, max_boxes, max_candidates;
-  int32_t cells;  // of all levels
-  float min_logit, iou_threshold;
+  int32_t levels;  // 0 where boxes are decoded already
+  int32_t bins, max_boxes, max_candidates;
+  int32_t cells;    // of all levels, or candidates that are decoded already
+  float min_logit;  // or score
+  float iou_threshold;
   LevelPlan level[kMaxLevels];
+  DecodedPlan decoded;
   // By frame: scratch, zero between launches.
   int32_t* counts;              // (frames, 2): candidates found, blocks done
   DeviceCandidate* candidates;  // (frames, cells)

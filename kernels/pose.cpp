@@ -49,7 +49,7 @@ int PoseDecoder::operator()(const void* const* raw, const Placement& placement,
   int found = 0;
   for (int row = 0; row < count; ++row) {
     if (!has_keypoints_[boxes.class_ids[row]]) continue;
-    const Cell& cell = detector.cells()[row];
+    const Cell cell = detector.cell_of_box(row);
     const ptrdiff_t first = static_cast<ptrdiff_t>(found) * keypoints();
     decode(cell, detector.levels()[cell.level].stride, raw, placement, poses.points + 2 * first,
            poses.scores + first);

@@ -24,7 +24,14 @@ from edge_mtl.gpu.head_plan import (
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
-from edge_mtl.spec import DetectionTask, ModelSpec, PoseTask, TensorSpec
+from edge_mtl.spec import (
+    BoxTask,
+    DecodedDetectionTask,
+    DetectionTask,
+    ModelSpec,
+    PoseTask,
+    TensorSpec,
+)
 
 _ALIGNMENT = 256
 _TILE_WIDTH, _TILE_HEIGHT = 128, 16  # of fused_head.cu
@@ -77,7 +84,7 @@ class HeadLayout:
         placements: Sequence[Placement],
         mask_size: MaskSize,
     ) -> None:
-        kinds = (spec.segmentations, spec.detections, spec.poses, spec.classifications)
+        kinds = (spec.segmentations, spec.box_tasks, spec.poses, spec.classifications)
         for what, count, limit in (
             ("frames", len(placements), MAX_FRAMES),
             ("tasks of a kind", max(map(len, kinds)), MAX_TASKS),
@@ -94,7 +101,7 @@ class HeadLayout:
             for frame, (width, height) in enumerate(self._mask_sizes):
                 self._results.add((mask.name, str(frame)), (height, width), np.uint8)
         limits = {}
-        for task in spec.detections:
+        for task in spec.box_tasks:
             most = limits[task.name] = task.max_boxes
             cells = self._cells(task)
             self._results.add((task.name, "boxes"), (frames, most, 4), np.float32)
@@ -131,7 +138,7 @@ class HeadLayout:
     def blocks(self, threads: int) -> int:
         """How many blocks of so many threads a launch takes."""
         frames = len(self._placements)
-        slices = sum(ceil(self._cells(task) / threads) for task in self._spec.detections)
+        slices = sum(ceil(self._cells(task) / threads) for task in self._spec.box_tasks)
         tiles = sum(
             ceil(width / _TILE_WIDTH) * ceil(height / _TILE_HEIGHT)
             for width, height in self._mask_sizes
@@ -171,18 +178,26 @@ class HeadLayout:
                 mask.width[frame], mask.height[frame] = width, height
                 offset = self._results.fields[mask_task.name, str(frame)].offset
                 mask.labels[frame] = results + offset
-        plan.detections = len(spec.detections)
-        for box, task in zip(plan.detection, spec.detections, strict=False):
-            box.levels, box.bins, box.cells = len(task.strides), task.bins or 0, self._cells(task)
+        plan.detections = len(spec.box_tasks)
+        for box, task in zip(plan.detection, spec.box_tasks, strict=False):
+            box.cells = self._cells(task)
             box.max_boxes = task.max_boxes
             box.max_candidates = max(reference.MIN_CANDIDATES, task.max_boxes)
-            box.min_logit = reference.logit(task.score_threshold)
             box.iou_threshold = task.iou_threshold
-            first = 0
-            for level, stride in zip(box.level, task.strides, strict=False):
-                level.stride, level.first_cell = stride, first
-                level.scores, level.boxes = map(tensor, reference.level_names(task, stride))
-                first += level.scores.height * level.scores.width
+            if isinstance(task, DecodedDetectionTask):
+                box.min_logit = task.score_threshold
+                box.decoded.tensor = tensor(task.name)
+                box.decoded.channels_last = task.layout == "channels_last"
+                box.decoded.by_centre = task.box == "centre"
+                box.decoded.objectness = task.objectness
+            else:
+                box.min_logit = reference.logit(task.score_threshold)
+                box.levels, box.bins = len(task.strides), task.bins or 0
+                first = 0
+                for level, stride in zip(box.level, task.strides, strict=False):
+                    level.stride, level.first_cell = stride, first
+                    level.scores, level.boxes = map(tensor, reference.level_names(task, stride))
+                    first += level.scores.height * level.scores.width
             found = ("boxes", "scores", "class_ids", "found")
             point(box, self._results, results, task.name, *found)
             point(box, self._scratch, scratch, task.name, "counts", "candidates", "kept_cells")
@@ -222,7 +237,7 @@ class HeadLayout:
                 task.name: Detections(
                     task.classes, *found(task.name, "boxes", "scores", "class_ids")
                 )
-                for task in spec.detections
+                for task in spec.box_tasks
             },
             masks={
                 task.name: Mask(task.classes, whole(task.name, str(frame)))
@@ -238,7 +253,9 @@ class HeadLayout:
             },
         )
 
-    def _cells(self, task: DetectionTask) -> int:
+    def _cells(self, task: BoxTask) -> int:
+        if isinstance(task, DecodedDetectionTask):
+            return task.candidates
         names = [reference.level_names(task, stride)[0] for stride in task.strides]
         return sum(prod(self._tensors[name].shape[2:]) for name in names)
 

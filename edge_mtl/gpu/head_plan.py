@@ -47,6 +47,15 @@ class LevelPlan(ctypes.Structure):
     ]
 
 
+class DecodedPlan(ctypes.Structure):
+    _fields_ = [
+        ("tensor", DeviceTensor),
+        ("channels_last", _Int),
+        ("by_centre", _Int),
+        ("objectness", _Int),
+    ]
+
+
 class BoxPlan(ctypes.Structure):
     _fields_ = [
         ("levels", _Int),
@@ -57,6 +66,7 @@ class BoxPlan(ctypes.Structure):
         ("min_logit", _Float),
         ("iou_threshold", _Float),
         ("level", LevelPlan * MAX_LEVELS),
+        ("decoded", DecodedPlan),
         ("counts", _Address),
         ("candidates", _Address),
         ("boxes", _Address),

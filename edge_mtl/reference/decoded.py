@@ -23,7 +23,8 @@ def find_decoded(
     """The boxes of one task in pixels of the frame, best score first.
 
     raw: (1, C, N, 1) or (1, N, C, 1), as `task.layout` says. A candidate's class is the one with
-    the highest score, its rank that score times its objectness (see `keep_best`).
+    the highest score, its rank that score times its objectness (see `keep_best`). One whose
+    objectness alone is not above the threshold is none, whatever its scores.
     """
     values = dequantise(tensor, raw[0, :, :, 0])
     if task.layout == "channels_last":
@@ -31,16 +32,17 @@ def find_decoded(
     box, objectness, scores = np.split(values, [4, 4 + task.objectness])
     scores = np.where(np.isnan(scores), np.float32(-np.inf), scores)
     ranks = scores.max(0)
+    above = np.float32(task.score_threshold)
     per_pixel = np.array(placement.frame_per_pixel * 2, np.float32)[:, None]
     start = np.array([placement.x, placement.y] * 2, np.float32)[:, None]
     with np.errstate(over="ignore", invalid="ignore"):
         if task.objectness:
-            ranks = ranks * objectness[0]
+            found = objectness[0] > above
+            ranks = np.where(found, ranks * objectness[0], np.float32(-np.inf))
         if task.box == "centre":
             half = box[2:] * np.float32(0.5)
             box = np.concatenate([box[:2] - half, box[:2] + half])
         boxes = ((box - start) * per_pixel).T
     class_ids = scores.argmax(0)
-    above = float(np.float32(task.score_threshold))
-    kept, boxes = keep_best(task, ranks, above, class_ids, boxes, placement)
+    kept, boxes = keep_best(task, ranks, float(above), class_ids, boxes, placement)
     return Detections(task.classes, boxes[kept], ranks[kept], class_ids[kept].astype(np.int32))

@@ -18,6 +18,7 @@ from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Scene
 from edge_mtl.spec import (
     ClassificationTask,
+    DecodedDetectionTask,
     DetectionTask,
     InputSpec,
     ModelSpec,
@@ -37,6 +38,15 @@ SPEC = ModelSpec(
         SegmentationTask(name="lanes", classes=("no", "yes"), stride=8, binary=True),
         DetectionTask(classes=("car", "person"), score_threshold=0.5, max_boxes=20),
         DetectionTask(name="signs", classes=("x",), strides=(16,), bins=5, score_threshold=0.4),
+        DecodedDetectionTask(name="listed", classes=("p", "q", "r"), candidates=90, max_boxes=30),
+        DecodedDetectionTask(
+            name="rows",
+            classes=("p", "q"),
+            candidates=70,
+            layout="channels_last",
+            box="corners",
+            objectness=True,
+        ),
         PoseTask(classes=("person",), keypoints=("head", "foot", "hand")),
         ClassificationTask(name="time", classes=("day", "dusk", "night")),
         ClassificationTask(name="present", classes=("p", "q"), multi_label=True),
@@ -76,8 +86,18 @@ def outputs(
     tensors, raw = [], {}
     for each in SPEC.output_tensors:
         shape = (frames, *each.shape[1:])
-        raw[each.name] = np.ascontiguousarray(draw(shape).astype(dtype))
-        tensors.append(TensorSpec(each.name, shape, dtype, 0.05, 9))  # type: ignore[arg-type]
+        scale = 0.05
+        values = draw(shape)
+        if each.name in ("listed", "rows"):
+            scale = 0.5
+            numbers = values.swapaxes(1, 2) if each.name == "rows" else values
+            boxes = np.random.default_rng(1).uniform(1, 60, numbers[:, :4].shape)
+            boxes[:, 2:] += 25 if each.name == "rows" else 0  # corners, mostly in order
+            if dtype in ("uint8", "int8"):
+                boxes = (boxes / scale + 9).round().clip(0, np.iinfo(dtype).max)
+            numbers[:, :4] = np.where(np.isfinite(numbers[:, :4]), boxes, numbers[:, :4])
+        raw[each.name] = np.ascontiguousarray(values.astype(dtype))
+        tensors.append(TensorSpec(each.name, shape, dtype, scale, 9))  # type: ignore[arg-type]
     return tensors, raw
 
 
@@ -122,6 +142,8 @@ def test_a_batch_of_different_cameras_equals_the_twins(
         assert_same(scene, reference.fused_head(SPEC, tensors, alone, placement, mask_size))
         assert len(scene.detections["detection"]) > 5
         assert len(scene.poses["pose"].rows) > 0
+        assert len(scene.detections["listed"]) > 5
+        assert len(scene.detections["rows"]) > 0
 
 
 def test_equal_scores_keep_the_order_of_cells(run: Run) -> None:
