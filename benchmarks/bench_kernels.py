@@ -178,13 +178,13 @@ def test_preprocess(
     tensor = TensorSpec("image", (1, 3, 384, 640), dtype, 0.02, 114)
     preprocess = ops.Preprocessor(SPEC.input, tensor)
     out = np.empty(tensor.shape, dtype)
-    preprocess(frame, PLACEMENT, out)
+    preprocess([frame], [PLACEMENT], out)
     expected = opencv_preprocess(frame, tensor)
     step = 1.01 / 255 / min(SPEC.input.std)  # OpenCV's resize rounds once more
     tolerance = step if dtype == "float32" else np.ceil(step / tensor.scale)
     assert np.abs(out.astype(np.float32) - expected).max() <= tolerance
     if way == "kernel":
-        benchmark(preprocess, frame, PLACEMENT, out)
+        benchmark(preprocess, [frame], [PLACEMENT], out)
     else:
         benchmark(opencv_preprocess, frame, tensor)
 
@@ -203,7 +203,7 @@ def test_fused_head(
     by_name = {tensor.name: tensor for tensor in tensors}
     head = ops.FusedHead(SPEC, tensors)
     extent = reference.mask_extent(PLACEMENT, mask_size)
-    scene = head(raw, PLACEMENT, mask_size)
+    [scene] = head(raw, [PLACEMENT], mask_size)
     labels, boxes = opencv_head(by_name, raw, extent)
     # The padding's edge differs.
     assert (scene.masks["surfaces"].labels == labels).mean() > 0.99
@@ -211,7 +211,7 @@ def test_fused_head(
     found = scene.detections["things"].boxes
     np.testing.assert_allclose(_sorted(found), _sorted(boxes), atol=0.05)
     if way == "kernel":
-        benchmark(head, raw, PLACEMENT, mask_size)
+        benchmark(head, raw, [PLACEMENT], mask_size)
     else:
         benchmark(opencv_head, by_name, raw, extent)
 
@@ -224,7 +224,7 @@ def test_fused_head_with_more_tasks(
 ) -> None:
     spec = msgspec.structs.replace(SPEC, tasks=(*SPEC.tasks, *MORE_TASKS[more]))
     tensors, raw = outputs(dtype, spec)
-    scene = benchmark(ops.FusedHead(spec, tensors), raw, PLACEMENT, "network")
+    [scene] = benchmark(ops.FusedHead(spec, tensors), raw, [PLACEMENT], "network")
     for poses in scene.poses.values():
         assert len(poses) == len(scene.detections["things"]) > 20
 

@@ -20,17 +20,23 @@ class Preprocessor:
         self,
         width: int,
         height: int,
+        batch: int,
         pad: int,
         table: NDArray[Any],
         lines: Sequence[tuple[float, float]],
         threads: int,
     ) -> None: ...
     def __call__(
-        self, frame: NDArray[np.uint8], placement: _Placement, out: NDArray[Any]
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        placements: Sequence[_Placement],
+        out: NDArray[Any],
     ) -> None: ...
 
 class FusedHead:
-    def __init__(self, network_width: int, network_height: int, threads: int) -> None: ...
+    def __init__(
+        self, network_width: int, network_height: int, batch: int, threads: int
+    ) -> None: ...
     def add_segmentation(self, logits: _Tensor, binary: bool) -> None: ...
     def add_detection(
         self,
@@ -48,9 +54,9 @@ class FusedHead:
     def __call__(
         self,
         raw: Sequence[NDArray[Any]],
-        placement: _Placement,
-        masks: Sequence[NDArray[np.uint8]],
+        placements: Sequence[_Placement],
+        masks: Sequence[Sequence[NDArray[np.uint8]]],
         boxes: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]],
         poses: Sequence[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]],
         class_scores: Sequence[NDArray[np.float32]],
-    ) -> tuple[list[int], list[int]]: ...
+    ) -> tuple[list[list[int]], list[list[int]]]: ...

@@ -1,7 +1,9 @@
-"""The face of the kernels: camera frame to engine input, raw outputs to results.
+"""The face of the kernels: camera frames to engine input, raw outputs to results.
 
-Each operator is built once for a network and then called for every frame; it holds its tables and
-scratch memory and allocates nothing but the arrays that it returns. The work is done by the
+Each operator is built once for an engine and then called for every batch of frames, which may come
+from cameras of different sizes and be one frame alone. It holds its tables and scratch memory and
+allocates nothing but the arrays that it returns. A batch that is not full leaves the rest of the
+engine's alone. The work is done by the
 compiled module `edge_mtl._kernels` with the GIL released, or, where that is missing, by the NumPy
 twins in `edge_mtl.reference`, which give the same results slowly.
 """
@@ -17,10 +19,18 @@ from numpy.typing import NDArray
 
 from edge_mtl import reference
 from edge_mtl.errors import EdgeMtlError
+from edge_mtl.head_results import HeadResults
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
-from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, PoseTask, TensorSpec
+from edge_mtl.scene import Scene
+from edge_mtl.spec import (
+    MAX_FRAMES,
+    DetectionTask,
+    InputSpec,
+    ModelSpec,
+    PoseTask,
+    TensorSpec,
+)
 
 # dtype, (channels, height, width), scale, zero point; and a level's stride and its two tensors
 _TensorTuple: TypeAlias = tuple[str, tuple[int, int, int], float, int]
@@ -53,9 +63,9 @@ class Preprocessor:
 
     Args:
         network_input: size, padding and normalisation of the network's input.
-        tensor: the engine's input tensor: (1, 3, height, width), float32, float16 or
+        tensor: the engine's input tensor: (N, 3, height, width), float32, float16 or
             quantised.
-        threads: how many threads work at a frame. Those beside the caller sleep between frames;
+        threads: how many threads work at a batch. Those beside the caller sleep between batches;
             operators with as many threads share them.
 
     Raises:
@@ -64,36 +74,43 @@ class Preprocessor:
     """
 
     def __init__(self, network_input: InputSpec, tensor: TensorSpec, threads: int = 1) -> None:
-        expected = (1, 3, network_input.height, network_input.width)
-        _check_tensor(tensor, expected)
+        _check_tensor(tensor, (3, network_input.height, network_input.width))
         self._input = network_input
         self._tensor = tensor
         if not _why_not_compiled:
             table = reference.pixel_table(network_input, tensor)
             self._kernel = _kernels.Preprocessor(
                 *network_input.size,
+                tensor.shape[0],
                 network_input.pad,
                 table,
                 reference.pixel_lines(network_input, tensor),
                 threads,
             )
 
-    def __call__(self, frame: NDArray[np.uint8], placement: Placement, out: NDArray[Any]) -> None:
-        """Write `frame` into `out` as `reference.preprocess` defines it.
+    def __call__(
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        placements: Sequence[Placement],
+        out: NDArray[Any],
+    ) -> None:
+        """Write each of `frames` into its part of `out` as `reference.preprocess` defines it.
 
         Args:
-            frame: (H, W, 3) uint8 BGR. Rows may lie apart, as in a crop; a row is contiguous.
-            placement: where the frame lies in the input; made for frames of this size.
-            out: (1, 3, height, width), contiguous, in the tensor's dtype.
+            frames: 1 to N of them, each (H, W, 3) uint8 BGR. Rows may lie apart, as in a crop; a
+                row is contiguous.
+            placements: where each frame lies in the input; made for frames of its size.
+            out: (N, 3, height, width), contiguous, in the tensor's dtype.
 
         Raises:
             TypeError: an array of another dtype, or not in the host's memory.
             ValueError: an array of another shape or layout, or a placement outside the input.
         """
         if _why_not_compiled:
-            out[...] = reference.preprocess(frame, placement, self._input, self._tensor)
+            for i, (frame, placement) in enumerate(zip(frames, placements, strict=True)):
+                out[i] = reference.preprocess(frame, placement, self._input, self._tensor)[0]
         else:
-            self._kernel(frame, _numbers(placement), out)
+            self._kernel(frames, [_numbers(placement) for placement in placements], out)
 
 
 class FusedHead:
@@ -101,12 +118,13 @@ class FusedHead:
 
     Args:
         spec: the network's tasks.
-        tensors: the engine's raw outputs, with the scales of quantised ones. They are matched to
-            `spec.output_tensors` by name; others are ignored.
+        tensors: the engine's raw outputs for N frames, with the scales of quantised ones. They are
+            matched to `spec.output_tensors` by name; others are ignored.
         threads: as of `Preprocessor`.
 
     Raises:
-        EdgeMtlError: a tensor of the spec is missing or has another shape.
+        EdgeMtlError: a tensor of the spec is missing or has another shape, or not the batch of the
+            others.
         ValueError: threads is not between 1 and 256.
     """
 
@@ -119,10 +137,16 @@ class FusedHead:
                     f"model {spec.name!r} needs the raw output {expected.name!r}, the engine has "
                     f"{found}: build the engine from this model's own export"
                 )
-            _check_tensor(by_name[expected.name], expected.shape)
+            _check_tensor(by_name[expected.name], expected.shape[1:])
         self._spec = spec
         self._tensors = tuple(by_name[tensor.name] for tensor in spec.output_tensors)
-        self._max_boxes = {task.name: task.max_boxes for task in spec.detections}
+        batches = sorted({tensor.shape[0] for tensor in self._tensors})
+        if len(batches) > 1:
+            raise EdgeMtlError(
+                f"raw outputs must have one batch size, the engine has {batches[0]} and "
+                f"{batches[1]}: build the engine from this model's own export"
+            )
+        [self._batch] = batches
         if not _why_not_compiled:
             self._build(threads)
 
@@ -130,7 +154,7 @@ class FusedHead:
         """Describe the tasks to the compiled kernel."""
         spec = self._spec
         tensors = {tensor.name: _describe(tensor) for tensor in self._tensors}
-        self._kernel = _kernels.FusedHead(*spec.input.size, threads)
+        self._kernel = _kernels.FusedHead(*spec.input.size, self._batch, threads)
         kinds = spec.segmentations, spec.detections, spec.poses, spec.classifications
         self._raw_names = [
             tensor.name
@@ -166,80 +190,64 @@ class FusedHead:
     def __call__(
         self,
         raw: Mapping[str, NDArray[Any]],
-        placement: Placement,
+        placements: Sequence[Placement],
         mask_size: MaskSize,
-    ) -> Scene:
-        """Compute what every task says about one frame as `reference.fused_head` defines it.
+    ) -> list[Scene]:
+        """Compute what every task says about each frame as `reference.fused_head` defines it.
 
         Args:
-            raw: by tensor name, the engine's outputs: contiguous (1, C, H, W) arrays.
-            placement: where the frame lies in the input, as it was given to the `Preprocessor`.
-            mask_size: "frame" for masks of the frame's size, "network" for masks of the size that
+            raw: by tensor name, the engine's outputs: contiguous (N, C, H, W) arrays.
+            placements: where each of 1 to N frames lies in the input, as it was given to the
+                `Preprocessor`.
+            mask_size: "frame" for masks of a frame's size, "network" for masks of the size that
                 the frame has in the network's input, without padding.
 
         Returns:
-            The scene of this frame, without time stamps. Its arrays are its own.
+            The scene of each frame, without time stamps. Its arrays are not those of another call.
 
         Raises:
             TypeError: an array of another dtype, or not in the host's memory.
             ValueError: an array of another shape or layout, or a placement outside the input.
         """
-        if _why_not_compiled:
-            return reference.fused_head(self._spec, self._tensors, raw, placement, mask_size)
         spec = self._spec
-        width, height = reference.mask_extent(placement, mask_size)
-        labels = [np.empty((height, width), np.uint8) for _ in spec.segmentations]
-        boxes = [
-            (
-                np.empty((task.max_boxes, 4), np.float32),
-                np.empty(task.max_boxes, np.float32),
-                np.empty(task.max_boxes, np.int32),
-            )
-            for task in spec.detections
-        ]
-        poses = [
-            (
-                np.empty(self._max_boxes[task.detection], np.int32),
-                np.empty((self._max_boxes[task.detection], len(task.keypoints), 2), np.float32),
-                np.empty((self._max_boxes[task.detection], len(task.keypoints)), np.float32),
-            )
-            for task in spec.poses
-        ]
-        class_scores = [np.empty(len(task.classes), np.float32) for task in spec.classifications]
-        outputs = [raw[name] for name in self._raw_names]
-        box_counts, pose_counts = self._kernel(
-            outputs, _numbers(placement), labels, boxes, poses, class_scores
-        )
-        return Scene(
-            size=placement.frame_size,
-            detections={
-                task.name: Detections(task.classes, corners[:n], scores[:n], class_ids[:n])
-                for task, (corners, scores, class_ids), n in zip(
-                    spec.detections, boxes, box_counts, strict=True
+        if _why_not_compiled:
+            return [
+                reference.fused_head(
+                    spec,
+                    self._tensors,
+                    {name: each[frame : frame + 1] for name, each in raw.items()},
+                    placement,
+                    mask_size,
                 )
-            },
-            masks={
-                task.name: Mask(task.classes, mask)
-                for task, mask in zip(spec.segmentations, labels, strict=True)
-            },
-            poses={
-                task.name: Poses(task.keypoints, rows[:n], points[:n], scores[:n])
-                for task, (rows, points, scores), n in zip(
-                    spec.poses, poses, pose_counts, strict=True
-                )
-            },
-            classifications={
-                task.name: Classification(task.classes, scores)
-                for task, scores in zip(spec.classifications, class_scores, strict=True)
-            },
+                for frame, placement in enumerate(placements)
+            ]
+        results = HeadResults(spec, placements, mask_size)
+        counts = self._kernel(
+            [raw[name] for name in self._raw_names],
+            [_numbers(placement) for placement in placements],
+            results.masks,
+            results.boxes,
+            results.poses,
+            results.class_scores,
         )
+        return [
+            results.scene(frame, box_counts, pose_counts)
+            for frame, (box_counts, pose_counts) in enumerate(zip(*counts, strict=True))
+        ]
 
 
-def _check_tensor(tensor: TensorSpec, shape: tuple[int, int, int, int]) -> None:
-    if tensor.shape != shape:
+def _check_tensor(tensor: TensorSpec, shape: tuple[int, int, int]) -> None:
+    """shape: of one frame."""
+    batch, *found = tensor.shape
+    if tuple(found) != shape:
         raise EdgeMtlError(
-            f"tensor {tensor.name!r} must have shape {shape}, the engine has {tensor.shape}: "
-            "build the engine from this model's own export, with batch 1"
+            f"tensor {tensor.name!r} must have shape {(batch, *shape)}, the engine has "
+            f"{tensor.shape}: build the engine from this model's own export"
+        )
+    if not 1 <= batch <= MAX_FRAMES:
+        raise EdgeMtlError(
+            f"tensor {tensor.name!r} must be of a batch of 1 to {MAX_FRAMES} frames, the engine's "
+            f"is of {batch}: export the model with a smaller one"
         )
     if not tensor.quantised:
         return

@@ -90,5 +90,5 @@ class _OneWriter:
         if self._picture.shape[:2] != plane.shape:
             self._picture = np.zeros((*plane.shape, 3), np.uint8)
         self._picture[:, :, 2] = plane  # red, which comes out first
-        self._preprocess(self._picture, placement, self._written)
+        self._preprocess([self._picture], [placement], self._written)
         out[0, 0] = self._written[0, 0]

@@ -27,6 +27,9 @@ MAX_BOXES = 4096
 MAX_BINS = 64
 """Upper limit of `DetectionTask.bins`, for the same reason."""
 
+MAX_FRAMES = 16
+"""How many frames the kernels take at once."""
+
 KEYPOINTS = (
     "nose",
     "left_eye",

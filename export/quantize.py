@@ -98,7 +98,7 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]
         sample = self._frames[self._next]
         frame = sample.image
         placement = Placement.fit((frame.shape[1], frame.shape[0]), self._input)
-        self._preprocess(frame, placement, self._picture)
+        self._preprocess([frame], [placement], self._picture)
         self._write_planes(sample.planes, placement, self._planes)
         self._next += 1
         if self._progress is not None:

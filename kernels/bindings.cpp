@@ -1,5 +1,5 @@
 // The Python face of the kernels. Only here is anything checked, before a pointer is taken from
-// an array. The kernels run without the GIL; each object does one frame at a time, whatever thread
+// an array. The kernels run without the GIL; each object does one batch at a time, whatever thread
 // asks.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -36,7 +36,7 @@ using LineTuple = std::tuple<float, float>;
 using PlacementTuple = std::tuple<int, int, int, int, int, int>;
 using LevelTuple = std::tuple<int, TensorTuple, TensorTuple>;
 using ArrayTriple = std::tuple<nb::object, nb::object, nb::object>;
-using Counts = std::tuple<std::vector<int>, std::vector<int>>;
+using Counts = std::tuple<std::vector<std::vector<int>>, std::vector<std::vector<int>>>;
 
 constexpr int kMaxThreads = 256;
 
@@ -70,6 +70,25 @@ DType dtype_of(const std::string& name) {
   return DType::kInt8;
 }
 
+void require_batch(int batch) {
+  require(0 < batch && batch <= kMaxFrames, "the batch must be between 1 and " +
+                                                std::to_string(kMaxFrames) + " frames, found " +
+                                                std::to_string(batch));
+}
+
+// Placements of a batch that is not more than full.
+std::vector<Placement> checked_placements(const std::vector<PlacementTuple>& numbers, int batch,
+                                          int network_width, int network_height) {
+  require(!numbers.empty() && numbers.size() <= static_cast<size_t>(batch),
+          "expected the placements of 1 to " + std::to_string(batch) + " frames, found " +
+              std::to_string(numbers.size()));
+  std::vector<Placement> placements;
+  for (const PlacementTuple& each : numbers) {
+    placements.push_back(checked_placement(each, network_width, network_height));
+  }
+  return placements;
+}
+
 RawTensor checked_tensor(const TensorTuple& numbers) {
   const auto& [name, shape, scale, zero_point] = numbers;
   const auto [channels, height, width] = shape;
@@ -89,9 +108,10 @@ std::shared_ptr<Pool> checked_pool(int threads) {
 
 class PreprocessorBinding {
  public:
-  PreprocessorBinding(int width, int height, uint8_t pad, nb::object table_object,
+  PreprocessorBinding(int width, int height, int batch, uint8_t pad, nb::object table_object,
                       const std::array<LineTuple, 3>& numbers, int threads)
-      : width_(width), height_(height), pool_(checked_pool(threads)) {
+      : width_(width), height_(height), batch_(batch), pool_(checked_pool(threads)) {
+    require_batch(batch);
     require_extent(width, "the input's width");
     require_extent(height, "the input's height");
     std::array<Line, 3> lines;
@@ -110,24 +130,34 @@ class PreprocessorBinding {
     }
   }
 
-  void operator()(nb::object frame_object, const PlacementTuple& numbers, nb::object out_object) {
-    const Placement placement = checked_placement(numbers, width_, height_);
-    const auto frame = as_array<nb::ndarray<nb::ro>>(frame_object, "frame", nb::dtype<uint8_t>());
-    const Shape shape{placement.frame_height, placement.frame_width, 3};
-    require(shape_of(frame) == shape, "frame must have shape " + text(shape) +
-                                          ", as the placement says, found " +
-                                          text(shape_of(frame)));
-    require(frame.stride(2) == 1 && (placement.frame_width == 1 || frame.stride(1) == 3),
-            "the pixels of a frame's row must be contiguous: pass numpy.ascontiguousarray(...)");
+  void operator()(const std::vector<nb::object>& frames, const std::vector<PlacementTuple>& numbers,
+                  nb::object out_object) {
+    const std::vector<Placement> placements = checked_placements(numbers, batch_, width_, height_);
+    require(frames.size() == placements.size(),
+            "expected a frame for each of the " + std::to_string(placements.size()) +
+                " placements, found " + std::to_string(frames.size()));
+    std::vector<nb::ndarray<nb::ro>> arrays;  // keeps what DLPack may have made for us
+    std::vector<FrameView> views;
+    for (size_t i = 0; i < frames.size(); ++i) {
+      arrays.push_back(as_array<nb::ndarray<nb::ro>>(frames[i], "frame", nb::dtype<uint8_t>()));
+      const auto& frame = arrays.back();
+      const Placement& placement = placements[i];
+      const Shape shape{placement.frame_height, placement.frame_width, 3};
+      require(shape_of(frame) == shape, "frame must have shape " + text(shape) +
+                                            ", as the placement says, found " +
+                                            text(shape_of(frame)));
+      require(frame.stride(2) == 1 && (placement.frame_width == 1 || frame.stride(1) == 3),
+              "the pixels of a frame's row must be contiguous: pass numpy.ascontiguousarray(...)");
+      views.push_back({static_cast<const uint8_t*>(frame.data()),
+                       placement.frame_height == 1 ? 0 : frame.stride(0), placement});
+    }
     std::visit(
         [&](auto& kernel) {
           using T = typename std::decay_t<decltype(*kernel)>::Value;
-          T* const out = output<T>(out_object, "out", {1, 3, height_, width_});
-          const auto* const pixels = static_cast<const uint8_t*>(frame.data());
-          const ptrdiff_t row_stride = placement.frame_height == 1 ? 0 : frame.stride(0);
+          T* const out = output<T>(out_object, "out", {batch_, 3, height_, width_});
           const nb::gil_scoped_release released;
           const std::lock_guard<std::mutex> lock(mutex_);
-          (*kernel)(pixels, row_stride, placement, out, *pool_);
+          (*kernel)(views, out, *pool_);
         },
         kernel_);
   }
@@ -140,7 +170,7 @@ class PreprocessorBinding {
                                                 static_cast<const T*>(table.data()), lines);
   }
 
-  int width_, height_;
+  int width_, height_, batch_;
   std::shared_ptr<Pool> pool_;
   std::variant<std::unique_ptr<Preprocessor<float>>, std::unique_ptr<Preprocessor<Half>>,
                std::unique_ptr<Preprocessor<uint8_t>>, std::unique_ptr<Preprocessor<int8_t>>>
@@ -150,8 +180,9 @@ class PreprocessorBinding {
 
 class FusedHeadBinding {
  public:
-  FusedHeadBinding(int network_width, int network_height, int threads)
-      : head_(network_width, network_height), pool_(checked_pool(threads)) {
+  FusedHeadBinding(int network_width, int network_height, int batch, int threads)
+      : heads_{FusedHead(network_width, network_height)}, batch_(batch), pool_(checked_pool(threads)) {
+    require_batch(batch);
     require_extent(network_width, "the network's width");
     require_extent(network_height, "the network's height");
   }
@@ -162,7 +193,7 @@ class FusedHeadBinding {
             "a mask holds at most 255 classes, found " + std::to_string(tensor.channels));
     require(!binary || tensor.channels == 1,
             "two classes share one channel of logits, found " + std::to_string(tensor.channels));
-    head_.add_segmentation(tensor, binary);
+    heads_.front().add_segmentation(tensor, binary);
   }
 
   void add_detection(const std::vector<LevelTuple>& numbers, int bins, float min_logit,
@@ -184,17 +215,17 @@ class FusedHeadBinding {
       require(level.scores.channels == levels.front().scores.channels,
               "every level must have a score for each class");
     }
-    head_.add_detection(
+    heads_.front().add_detection(
         Detector(std::move(levels), bins, min_logit, iou_threshold, max_boxes, max_candidates));
   }
 
   void add_pose(int detection, const std::vector<int>& class_ids,
                 const std::vector<LevelTuple>& numbers) {
-    const int detectors = static_cast<int>(head_.detectors().size());
+    const int detectors = static_cast<int>(heads_.front().detectors().size());
     require(0 <= detection && detection < detectors,
             "the detection of a pose must be one of the " + std::to_string(detectors) +
                 " added before it, found " + std::to_string(detection));
-    const Detector& detector = head_.detectors()[detection];
+    const Detector& detector = heads_.front().detectors()[detection];
     std::vector<bool> has_keypoints(detector.classes());
     for (const int class_id : class_ids) {
       require(0 <= class_id && class_id < detector.classes(),
@@ -218,75 +249,104 @@ class FusedHeadBinding {
                   level.visible.channels == levels.front().visible.channels,
               "a level of a pose must have 2 channels of points for each keypoint");
     }
-    head_.add_pose(PoseDecoder(detection, std::move(has_keypoints), std::move(levels)));
+    heads_.front().add_pose(PoseDecoder(detection, std::move(has_keypoints), std::move(levels)));
   }
 
   void add_classification(const TensorTuple& logits, bool multi_label) {
     const RawTensor tensor = checked_tensor(logits);
     require(tensor.plane() == 1, "a classification has one logit per class, found " +
                                      text(Shape{tensor.height, tensor.width}) + " of them");
-    head_.add_classification(Classifier(tensor, multi_label));
+    heads_.front().add_classification(Classifier(tensor, multi_label));
   }
 
-  Counts operator()(const std::vector<nb::object>& raw, const PlacementTuple& numbers,
-                    const std::vector<nb::object>& masks, const std::vector<ArrayTriple>& boxes,
-                    const std::vector<ArrayTriple>& poses,
+  // masks: by frame, of each segmentation. What else is written has a row for each frame.
+  Counts operator()(const std::vector<nb::object>& raw, const std::vector<PlacementTuple>& numbers,
+                    const std::vector<std::vector<nb::object>>& masks,
+                    const std::vector<ArrayTriple>& boxes, const std::vector<ArrayTriple>& poses,
                     const std::vector<nb::object>& class_scores) {
-    const Placement placement =
-        checked_placement(numbers, head_.network_width(), head_.network_height());
-    const std::vector<RawTensor> tensors = head_.tensors();
+    const std::vector<Placement> placements =
+        checked_placements(numbers, batch_, heads_.front().network_width(), heads_.front().network_height());
+    const std::vector<RawTensor> tensors = heads_.front().tensors();
     require(raw.size() == tensors.size(), "expected " + std::to_string(tensors.size()) +
                                               " raw outputs, found " + std::to_string(raw.size()));
-    require(masks.size() == head_.segmentations() && boxes.size() == head_.detectors().size() &&
-                poses.size() == head_.pose_decoders().size() &&
-                class_scores.size() == head_.classifiers().size(),
-            "every task needs its outputs");
+    require(masks.size() == placements.size() && boxes.size() == heads_.front().detectors().size() &&
+                poses.size() == heads_.front().pose_decoders().size() &&
+                class_scores.size() == heads_.front().classifiers().size(),
+            "every frame needs its masks, and every other task its outputs");
 
+    const int64_t count = static_cast<int64_t>(placements.size());
+    std::vector<HeadFrame> frames;
+    for (const Placement& placement : placements) frames.push_back({{}, placement, {}});
     std::vector<nb::ndarray<nb::ro>> arrays;  // keeps what DLPack may have made for us
-    std::vector<const void*> pointers;
     for (size_t i = 0; i < raw.size(); ++i) {
       const RawTensor& tensor = tensors[i];
-      const Shape shape{1, tensor.channels, tensor.height, tensor.width};
+      const Shape shape{batch_, tensor.channels, tensor.height, tensor.width};
       arrays.push_back(contiguous<nb::ndarray<nb::ro>>(raw[i], "raw output " + std::to_string(i),
                                                        dlpack_type(tensor.dtype), shape));
-      pointers.push_back(arrays.back().data());
+      const auto* const data = static_cast<const uint8_t*>(arrays.back().data());
+      const size_t sample = arrays.back().nbytes() / batch_;
+      for (size_t f = 0; f < frames.size(); ++f) frames[f].raw.push_back(data + f * sample);
     }
-    HeadResults results;
-    for (const nb::object& object : masks) {
-      const auto mask = as_array<nb::ndarray<>>(object, "mask", nb::dtype<uint8_t>());
-      require(mask.ndim() == 2 && 0 < mask.shape(0) && mask.shape(0) <= kMaxExtent &&
-                  0 < mask.shape(1) && mask.shape(1) <= kMaxExtent,
-              "a mask must have shape (H, W), found " + text(shape_of(mask)));
-      results.masks.push_back({output<uint8_t>(object, "mask", shape_of(mask)),
-                               static_cast<int>(mask.shape(0)), static_cast<int>(mask.shape(1))});
+    for (size_t f = 0; f < frames.size(); ++f) {
+      require(masks[f].size() == heads_.front().segmentations(),
+              "every segmentation needs a mask, found " + std::to_string(masks[f].size()));
+      for (const nb::object& object : masks[f]) {
+        const auto mask = as_array<nb::ndarray<>>(object, "mask", nb::dtype<uint8_t>());
+        require(mask.ndim() == 2 && 0 < mask.shape(0) && mask.shape(0) <= kMaxExtent &&
+                    0 < mask.shape(1) && mask.shape(1) <= kMaxExtent,
+                "a mask must have shape (H, W), found " + text(shape_of(mask)));
+        frames[f].results.masks.push_back({output<uint8_t>(object, "mask", shape_of(mask)),
+                                           static_cast<int>(mask.shape(0)),
+                                           static_cast<int>(mask.shape(1))});
+      }
     }
     for (size_t i = 0; i < boxes.size(); ++i) {
       const auto& [corners, scores, class_ids] = boxes[i];
-      const int64_t n = head_.detectors()[i].max_boxes();
-      results.boxes.push_back({output<float>(corners, "boxes", {n, 4}),
-                               output<float>(scores, "scores", {n}),
-                               output<int32_t>(class_ids, "class_ids", {n})});
+      const int64_t n = heads_.front().detectors()[i].max_boxes();
+      const FoundBoxes first{output<float>(corners, "boxes", {count, n, 4}),
+                             output<float>(scores, "scores", {count, n}),
+                             output<int32_t>(class_ids, "class_ids", {count, n})};
+      for (int64_t f = 0; f < count; ++f) {
+        frames[f].results.boxes.push_back(
+            {first.boxes + 4 * n * f, first.scores + n * f, first.class_ids + n * f});
+      }
     }
     for (size_t i = 0; i < poses.size(); ++i) {
       const auto& [rows, points, scores] = poses[i];
-      const PoseDecoder& decoder = head_.pose_decoders()[i];
-      const int64_t n = head_.detectors()[decoder.detector()].max_boxes();
-      results.poses.push_back({output<int32_t>(rows, "rows", {n}),
-                               output<float>(points, "points", {n, decoder.keypoints(), 2}),
-                               output<float>(scores, "scores", {n, decoder.keypoints()})});
+      const PoseDecoder& decoder = heads_.front().pose_decoders()[i];
+      const int64_t n = heads_.front().detectors()[decoder.detector()].max_boxes(), k = decoder.keypoints();
+      const FoundPoses first{output<int32_t>(rows, "rows", {count, n}),
+                             output<float>(points, "points", {count, n, k, 2}),
+                             output<float>(scores, "scores", {count, n, k})};
+      for (int64_t f = 0; f < count; ++f) {
+        frames[f].results.poses.push_back(
+            {first.rows + n * f, first.points + 2 * n * k * f, first.scores + n * k * f});
+      }
     }
     for (size_t i = 0; i < class_scores.size(); ++i) {
-      const int64_t classes = head_.classifiers()[i].logits().channels;
-      results.class_scores.push_back(output<float>(class_scores[i], "class_scores", {classes}));
+      const int64_t classes = heads_.front().classifiers()[i].logits().channels;
+      float* const first = output<float>(class_scores[i], "class_scores", {count, classes});
+      for (int64_t f = 0; f < count; ++f) {
+        frames[f].results.class_scores.push_back(first + classes * f);
+      }
     }
-    const nb::gil_scoped_release released;
-    const std::lock_guard<std::mutex> lock(mutex_);
-    head_.run(pointers.data(), placement, results, *pool_);
-    return {results.box_counts, results.pose_counts};
+    {
+      const nb::gil_scoped_release released;
+      const std::lock_guard<std::mutex> lock(mutex_);
+      while (heads_.size() < frames.size()) heads_.push_back(heads_.front());
+      FusedHead::run(heads_, frames, *pool_);
+    }
+    Counts counts;
+    for (HeadFrame& frame : frames) {
+      std::get<0>(counts).push_back(std::move(frame.results.box_counts));
+      std::get<1>(counts).push_back(std::move(frame.results.pose_counts));
+    }
+    return counts;
   }
 
  private:
-  FusedHead head_;
+  std::vector<FusedHead> heads_;  // the first, and copies of it for more frames
+  int batch_;
   std::shared_ptr<Pool> pool_;
   std::mutex mutex_;
 };
@@ -298,14 +358,14 @@ NB_MODULE(_kernels, module) {
   using namespace edge_mtl;
   module.def("instruction_set", &instruction_set);
   nb::class_<PreprocessorBinding>(module, "Preprocessor")
-      .def(nb::init<int, int, uint8_t, nb::object, const std::array<LineTuple, 3>&, int>(),
-           nb::arg("width"), nb::arg("height"), nb::arg("pad"), nb::arg("table"), nb::arg("lines"),
-           nb::arg("threads"))
-      .def("__call__", &PreprocessorBinding::operator(), nb::arg("frame").none(),
-           nb::arg("placement"), nb::arg("out").none());
+      .def(nb::init<int, int, int, uint8_t, nb::object, const std::array<LineTuple, 3>&, int>(),
+           nb::arg("width"), nb::arg("height"), nb::arg("batch"), nb::arg("pad"), nb::arg("table"),
+           nb::arg("lines"), nb::arg("threads"))
+      .def("__call__", &PreprocessorBinding::operator(), nb::arg("frames"), nb::arg("placements"),
+           nb::arg("out").none());
   nb::class_<FusedHeadBinding>(module, "FusedHead")
-      .def(nb::init<int, int, int>(), nb::arg("network_width"), nb::arg("network_height"),
-           nb::arg("threads"))
+      .def(nb::init<int, int, int, int>(), nb::arg("network_width"), nb::arg("network_height"),
+           nb::arg("batch"), nb::arg("threads"))
       .def("add_segmentation", &FusedHeadBinding::add_segmentation, nb::arg("logits"),
            nb::arg("binary"))
       .def("add_detection", &FusedHeadBinding::add_detection, nb::arg("levels"), nb::arg("bins"),
@@ -315,6 +375,6 @@ NB_MODULE(_kernels, module) {
            nb::arg("levels"))
       .def("add_classification", &FusedHeadBinding::add_classification, nb::arg("logits"),
            nb::arg("multi_label"))
-      .def("__call__", &FusedHeadBinding::operator(), nb::arg("raw"), nb::arg("placement"),
+      .def("__call__", &FusedHeadBinding::operator(), nb::arg("raw"), nb::arg("placements"),
            nb::arg("masks"), nb::arg("boxes"), nb::arg("poses"), nb::arg("class_scores"));
 }

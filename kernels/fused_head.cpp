@@ -40,43 +40,54 @@ std::vector<RawTensor> FusedHead::tensors() const {
   return tensors;
 }
 
-void FusedHead::run(const void* const* raw, const Placement& placement, HeadResults& results,
-                    Pool& pool) {
-  std::vector<int> first_part{1};  // of each mask; part 0 is all the rest
-  for (size_t i = 0; i < segmenters_.size(); ++i) {
-    const MaskView& mask = results.masks[i];
-    std::visit(
-        [&](auto& segmenter) {
-          using Logit = typename std::decay_t<decltype(segmenter)>::Logit;
-          segmenter.prepare(static_cast<const Logit*>(raw[i]), placement, mask.height, mask.width,
-                            mask.labels);
-          first_part.push_back(first_part.back() + segmenter.bands());
-        },
-        segmenters_[i]);
+void FusedHead::run(std::vector<FusedHead>& heads, std::vector<HeadFrame>& frames, Pool& pool) {
+  struct MaskJob {
+    AnySegmenter* segmenter;
+    int first_part;
+  };
+  // What takes longest comes first: a part for the objects of each frame, then bands of masks.
+  const int objects = static_cast<int>(frames.size());
+  int parts = objects;
+  std::vector<MaskJob> masks;
+  for (size_t f = 0; f < frames.size(); ++f) {
+    const HeadFrame& frame = frames[f];
+    for (size_t i = 0; i < heads[f].segmenters_.size(); ++i) {
+      const MaskView& mask = frame.results.masks[i];
+      masks.push_back({&heads[f].segmenters_[i], parts});
+      std::visit(
+          [&](auto& segmenter) {
+            using Logit = typename std::decay_t<decltype(segmenter)>::Logit;
+            segmenter.prepare(static_cast<const Logit*>(frame.raw[i]), frame.placement, mask.height,
+                              mask.width, mask.labels);
+            parts += segmenter.bands();
+          },
+          *masks.back().segmenter);
+    }
   }
-  pool.run(first_part.back(), [&](int part, int) {
-    if (part == 0) {
-      find_objects(raw + segmenters_.size(), placement, results);
+  pool.run(parts, [&](int part, int) {
+    if (part < objects) {
+      heads[part].find_objects(frames[part]);
       return;
     }
-    size_t i = 0;
-    while (part >= first_part[i + 1]) ++i;
-    std::visit([&](auto& segmenter) { segmenter.label_band(part - first_part[i]); },
-               segmenters_[i]);
+    size_t i = masks.size() - 1;
+    while (part < masks[i].first_part) --i;
+    std::visit([&](auto& segmenter) { segmenter.label_band(part - masks[i].first_part); },
+               *masks[i].segmenter);
   });
 }
 
-void FusedHead::find_objects(const void* const* raw, const Placement& placement,
-                             HeadResults& results) {
+void FusedHead::find_objects(HeadFrame& frame) {
+  const void* const* raw = frame.raw.data() + segmenters_.size();
+  HeadResults& results = frame.results;
   results.box_counts.clear();
   for (size_t i = 0; i < detectors_.size(); ++i) {
-    results.box_counts.push_back(detectors_[i](raw, placement, results.boxes[i]));
+    results.box_counts.push_back(detectors_[i](raw, frame.placement, results.boxes[i]));
     raw += 2 * detectors_[i].levels().size();
   }
   results.pose_counts.clear();
   for (size_t i = 0; i < pose_decoders_.size(); ++i) {
     const int of = pose_decoders_[i].detector();
-    results.pose_counts.push_back(pose_decoders_[i](raw, placement, detectors_[of],
+    results.pose_counts.push_back(pose_decoders_[i](raw, frame.placement, detectors_[of],
                                                     results.boxes[of], results.box_counts[of],
                                                     results.poses[i]));
     raw += 2 * pose_decoders_[i].levels().size();

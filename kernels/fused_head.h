@@ -1,4 +1,4 @@
-// Every task of a network in one call, from the engine's raw outputs.
+// Every task of a network for all frames of a batch in one call, from the engine's raw outputs.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,14 @@ struct HeadResults {
   std::vector<int> box_counts, pose_counts;  // of any size before
 };
 
+// One frame of a batch. raw: its part of every tensor that `FusedHead::tensors` names.
+struct HeadFrame {
+  std::vector<const void*> raw;
+  Placement placement;
+  HeadResults results;
+};
+
+// The tasks, and the scratch memory for one frame.
 class FusedHead {
  public:
   FusedHead(int network_width, int network_height)
@@ -39,7 +47,7 @@ class FusedHead {
   void add_pose(PoseDecoder decoder);  // its detector comes before it
   void add_classification(Classifier classifier);
 
-  // The tensors that `run` takes: a segmentation's logits each, the scores and boxes of each
+  // The tensors that a frame has: a segmentation's logits each, the scores and boxes of each
   // detection's levels, the points and visible logits of each pose's, a classification's logits
   // each.
   std::vector<RawTensor> tensors() const;
@@ -50,14 +58,15 @@ class FusedHead {
   int network_width() const { return network_width_; }
   int network_height() const { return network_height_; }
 
-  void run(const void* const* raw, const Placement& placement, HeadResults& results, Pool& pool);
+  // All frames at once. heads: copies of one another, at least as many as frames.
+  static void run(std::vector<FusedHead>& heads, std::vector<HeadFrame>& frames, Pool& pool);
 
  private:
   using AnySegmenter =
       std::variant<Segmenter<float>, Segmenter<Half>, Segmenter<uint8_t>, Segmenter<int8_t>>;
 
-  // Boxes, poses and classifications; raw: behind the masks' logits.
-  void find_objects(const void* const* raw, const Placement& placement, HeadResults& results);
+  // Boxes, poses and classifications.
+  void find_objects(HeadFrame& frame);
 
   int network_width_, network_height_;
   std::vector<RawTensor> logits_;

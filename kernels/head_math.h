@@ -7,6 +7,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "limits.h"
+
 #ifdef __CUDACC__
 #define HOST_DEVICE __host__ __device__ __forceinline__
 #else
@@ -39,8 +41,6 @@ struct Axis {
            whole == other.whole && cells == other.cells;
   }
 };
-
-constexpr int kMaxExtent = 65535;
 
 // A sample lies weight / one of the way from grid cell `lower` to `upper`.
 struct Tap {
@@ -190,9 +190,6 @@ struct Box {
 struct Reach {
   float left, top, right, bottom;
 };
-
-// At most so many bins for each of them.
-constexpr int kMaxBins = 64;
 
 // The mean of 0, 1, 2, ... weighted by weight_of(i).
 template <typename WeightOf>

@@ -12,7 +12,6 @@ namespace edge_mtl {
 
 constexpr int kMaxTasks = 8;    // of each kind
 constexpr int kMaxLevels = 4;   // of a detection or pose task
-constexpr int kMaxFrames = 16;  // of a batch
 constexpr int kMaxKeptCandidates = 4096;
 
 // 8-bit values stand for scale * (value - zero_point).

@@ -109,40 +109,47 @@ void Preprocessor<T>::write_channel(const uint32_t* pixels, int shift, const Cha
 }
 
 template <typename T>
-void Preprocessor<T>::cover_columns(int frame_width, int width) {
-  if (!columns_.cover({width, 0, 1, 1, frame_width})) return;
-  const size_t padded = (static_cast<size_t>(width) + kPixels - 1) / kPixels * kPixels;
-  left_.assign(padded, 0);
-  right_.assign(padded, 0);
-  weights_.assign(4 * padded, 0);
-  for (int i = 0; i < width; ++i) {
-    left_[i] = 3 * columns_.lower()[i];
-    right_[i] = 3 * columns_.upper()[i];
-    std::fill_n(weights_.begin() + 4 * static_cast<ptrdiff_t>(i), 4, columns_.weight()[i]);
+void Preprocessor<T>::Taps::cover(const Placement& placement) {
+  rows.cover({placement.height, 0, 1, 1, placement.frame_height});
+  if (!columns.cover({placement.width, 0, 1, 1, placement.frame_width})) return;
+  const size_t width = placement.width;
+  const size_t padded = (width + kPixels - 1) / kPixels * kPixels;
+  left.assign(padded, 0);
+  right.assign(padded, 0);
+  weights.assign(4 * padded, 0);
+  for (size_t i = 0; i < width; ++i) {
+    left[i] = 3 * columns.lower()[i];
+    right[i] = 3 * columns.upper()[i];
+    std::fill_n(weights.begin() + static_cast<ptrdiff_t>(4 * i), 4, columns.weight()[i]);
   }
 }
 
 template <typename T>
-void Preprocessor<T>::operator()(const uint8_t* frame, ptrdiff_t row_stride,
-                                 const Placement& placement, T* out, Pool& pool) {
-  rows_.cover({placement.height, 0, 1, 1, placement.frame_height});
-  cover_columns(placement.frame_width, placement.width);
+void Preprocessor<T>::operator()(const std::vector<FrameView>& frames, T* out, Pool& pool) {
+  if (taps_.size() < frames.size()) taps_.resize(frames.size());
+  size_t values = 0, pixels = 0;
+  for (size_t f = 0; f < frames.size(); ++f) {
+    taps_[f].cover(frames[f].placement);
+    values = std::max(values, 3 * static_cast<size_t>(frames[f].placement.frame_width) + 1);
+    pixels = std::max(pixels, taps_[f].left.size());
+  }
   scratch_.resize(pool.threads());
   for (Scratch& scratch : scratch_) {
-    scratch.blended.resize(3 * static_cast<size_t>(placement.frame_width) + 1);
-    scratch.pixels.resize(left_.size());
+    scratch.blended.resize(values);
+    scratch.pixels.resize(pixels);
   }
-  pool.run((height_ + kBandRows - 1) / kBandRows, [&](int band, int worker) {
-    const int first = band * kBandRows;
-    make_rows(frame, row_stride, placement, first, std::min(first + kBandRows, height_),
-              scratch_[worker], out);
+  const int bands = (height_ + kBandRows - 1) / kBandRows;
+  pool.run(bands * static_cast<int>(frames.size()), [&](int part, int worker) {
+    const int f = part / bands, first = part % bands * kBandRows;
+    make_rows(frames[f], taps_[f], first, std::min(first + kBandRows, height_), scratch_[worker],
+              out + 3 * static_cast<ptrdiff_t>(f) * width_ * height_);
   });
 }
 
 template <typename T>
-void Preprocessor<T>::make_rows(const uint8_t* frame, ptrdiff_t row_stride,
-                                const Placement& placement, int first, int last, Scratch& scratch,
-                                T* out) const {
+void Preprocessor<T>::make_rows(const FrameView& frame, const Taps& taps, int first, int last,
+                                Scratch& scratch, T* out) const {
+  const Placement& placement = frame.placement;
   const ptrdiff_t plane = static_cast<ptrdiff_t>(width_) * height_;
   out += static_cast<ptrdiff_t>(first) * width_;
   for (int y = first; y < last; ++y, out += width_) {
@@ -151,11 +158,12 @@ void Preprocessor<T>::make_rows(const uint8_t* frame, ptrdiff_t row_stride,
       for (int c = 0; c < 3; ++c) std::fill_n(out + c * plane, width_, channels_[c].table[pad_]);
       continue;
     }
-    blend_rows(frame + rows_.lower()[row] * row_stride, frame + rows_.upper()[row] * row_stride,
-               static_cast<int16_t>(rows_.weight()[row]), 3 * placement.frame_width,
+    blend_rows(frame.pixels + taps.rows.lower()[row] * frame.row_stride,
+               frame.pixels + taps.rows.upper()[row] * frame.row_stride,
+               static_cast<int16_t>(taps.rows.weight()[row]), 3 * placement.frame_width,
                scratch.blended.data());
     const uint32_t* const pixels = scratch.pixels.data();
-    blend_columns(scratch.blended.data(), left_.data(), right_.data(), weights_.data(),
+    blend_columns(scratch.blended.data(), taps.left.data(), taps.right.data(), taps.weights.data(),
                   placement.width, scratch.pixels.data());
     for (int c = 0; c < 3; ++c) {
       const Channel& channel = channels_[c];

@@ -1,4 +1,4 @@
-// Camera frame to engine input: resize, pad, BGR to RGB, normalise, quantise, planar.
+// Camera frames to engine input: resize, pad, BGR to RGB, normalise, quantise, planar.
 #pragma once
 
 #include <array>
@@ -19,6 +19,13 @@ struct Line {
   float gain, offset;
 };
 
+// Rows of BGR pixels, row_stride bytes apart; the placement says how many, and lies in the input.
+struct FrameView {
+  const uint8_t* pixels;
+  ptrdiff_t row_stride;
+  Placement placement;
+};
+
 // T is the type of the engine's input: float, Half, uint8_t or int8_t.
 template <typename T>
 class Preprocessor {
@@ -30,16 +37,25 @@ class Preprocessor {
   Preprocessor(int width, int height, uint8_t pad, const T* table,
                const std::array<Line, 3>& lines);
 
-  // frame: rows of frame_width BGR pixels, row_stride bytes apart. out: (3, height, width).
-  // The placement lies inside the input.
-  void operator()(const uint8_t* frame, ptrdiff_t row_stride, const Placement& placement, T* out,
-                  Pool& pool);
+  // out: (frames, 3, height, width).
+  void operator()(const std::vector<FrameView>& frames, T* out, Pool& pool);
 
  private:
   struct Channel {
     std::array<T, 256> table;
     Line line;
     bool straight;  // the line gives the table's values
+  };
+
+  // Where the pixels of one frame go. They stay the same from call to call: a camera keeps its
+  // place in a batch.
+  struct Taps {
+    TapTable rows{kPixelOne}, columns{kPixelOne};
+    // By pixel of a row: where its left and its right neighbour begin in the frame's row, and the
+    // weight, once for each of four values. There are as many as whole vectors take.
+    std::vector<int32_t> left, right, weights;
+
+    void cover(const Placement& placement);
   };
 
   struct Scratch {
@@ -55,17 +71,13 @@ class Preprocessor {
 
   static void write_channel(const uint32_t* pixels, int shift, const Channel& channel, int count,
                             T* out);
-  void cover_columns(int frame_width, int width);
-  void make_rows(const uint8_t* frame, ptrdiff_t row_stride, const Placement& placement, int first,
-                 int last, Scratch& scratch, T* out) const;
+  void make_rows(const FrameView& frame, const Taps& taps, int first, int last, Scratch& scratch,
+                 T* out) const;
 
   int width_, height_;
   uint8_t pad_;
   std::array<Channel, 3> channels_;
-  TapTable rows_{kPixelOne}, columns_{kPixelOne};
-  // By pixel of a row: where its left and its right neighbour begin in the frame's row, and the
-  // weight, once for each of four values. There are as many as whole vectors take.
-  std::vector<int32_t> left_, right_, weights_;
+  std::vector<Taps> taps_;        // of each frame
   std::vector<Scratch> scratch_;  // of each worker
 };
 

@@ -43,7 +43,8 @@ BASICS = ("msgspec", "numpy")
 # Imports run one way. The part of a module is the longest name here that it begins with.
 RULES = {
     **dict.fromkeys(CORE, Rule(CORE, (*BASICS, "tomli"), lazily=("rich",))),
-    "ops": Rule((*CORE, "_kernels"), BASICS),
+    "head_results": Rule(CORE, BASICS),
+    "ops": Rule((*CORE, "_kernels", "head_results"), BASICS),
     "plane_writer": Rule((*CORE, "ops"), BASICS),
     "data": Rule(CORE, (*BASICS, "cv2"), lazily=("faster_coco_eval",)),
     "runtime": Rule(

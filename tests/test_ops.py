@@ -34,8 +34,8 @@ def test_preprocess_takes_rows_in_any_order():
     preprocess = ops.Preprocessor(network_input, TensorSpec("image", (1, 3, 32, 32)))
     placement = Placement.fit((70, 45), network_input)
     out, expected = np.empty((2, 1, 3, 32, 32), np.float32)
-    preprocess(flipped, placement, out)
-    preprocess(np.ascontiguousarray(flipped), placement, expected)
+    preprocess([flipped], [placement], out)
+    preprocess([np.ascontiguousarray(flipped)], [placement], expected)
     np.testing.assert_array_equal(out, expected)
 
 
@@ -63,9 +63,14 @@ def example_spec(**detection: Any) -> ModelSpec:
     )
 
 
-def example_outputs(spec: ModelSpec, dtype: str) -> tuple[list[TensorSpec], dict[str, Any]]:
+def example_outputs(
+    spec: ModelSpec, dtype: str, batch: int = 1
+) -> tuple[list[TensorSpec], dict[str, Any]]:
     rng = np.random.default_rng(3)
-    tensors = [TensorSpec(t.name, t.shape, dtype, 0.06, 3) for t in spec.output_tensors]  # type: ignore[arg-type]
+    tensors = [
+        TensorSpec(t.name, (batch, *t.shape[1:]), dtype, 0.06, 3)  # type: ignore[arg-type]
+        for t in spec.output_tensors
+    ]
     values = [rng.normal(3, 40, t.shape).clip(0, 127) for t in tensors]
     if dtype in ("float32", "float16"):
         values = [value - 20 for value in values]
@@ -102,7 +107,7 @@ def test_fused_head_equals_its_twin(
     tensors, raw = example_outputs(spec, dtype)
     placement = Placement.fit((201, 99), spec.input)
     head = ops.FusedHead(spec, tensors[::-1])
-    scene = head(raw, placement, mask_size)
+    [scene] = head(raw, [placement], mask_size)
     expected = reference.fused_head(spec, tensors, raw, placement, mask_size)
     assert results_of(scene) == results_of(expected)
     assert scene.size == (201, 99)
@@ -121,11 +126,49 @@ def test_results_of_one_frame_survive_the_next():
     tensors, raw = example_outputs(spec, "float32")
     head = ops.FusedHead(spec, tensors)
     placement = Placement.fit((201, 99), spec.input)
-    scene = head(raw, placement, "frame")
+    [scene] = head(raw, [placement], "frame")
     before = results_of(scene)
-    other = head({name: -values for name, values in raw.items()}, placement, "frame")
+    [other] = head({name: -values for name, values in raw.items()}, [placement], "frame")
     assert results_of(other) != before
     assert results_of(scene) == before
+
+
+SIZES = (201, 99), (64, 240), (31, 33)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", ["float16", "uint8"])
+def test_a_batch_of_cameras_is_one_frame_after_the_other(dtype: str, threads: int):
+    spec = example_spec()
+    tensors, raw = example_outputs(spec, dtype, 3)
+    head = ops.FusedHead(spec, tensors, threads)
+    placements = [Placement.fit(size, spec.input) for size in SIZES]
+    # Batches that are not full, and then a camera in another's place.
+    for order in ([0], [0, 1], [0, 1, 2], [2, 1, 0]):
+        chosen = [placements[i] for i in order]
+        scenes = head(raw, chosen, "frame")
+        for frame, (scene, placement) in enumerate(zip(scenes, chosen, strict=True)):
+            alone = {name: each[frame : frame + 1] for name, each in raw.items()}
+            expected = reference.fused_head(spec, tensors, alone, placement, "frame")
+            assert results_of(scene) == results_of(expected)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_batch_of_frames_is_preprocessed_one_after_the_other(threads: int):
+    network_input = InputSpec(width=96, height=64)
+    tensor = TensorSpec("image", (3, 3, 64, 96), "int8", 0.02, 3)
+    preprocess = ops.Preprocessor(network_input, tensor, threads)
+    rng = np.random.default_rng(5)
+    frames = [rng.integers(0, 256, (height, width, 3), np.uint8) for width, height in SIZES]
+    for order in ([0], [0, 1], [0, 1, 2], [2, 1, 0]):
+        out = np.full(tensor.shape, 77, np.int8)
+        chosen = [frames[i] for i in order]
+        placements = [Placement.fit(SIZES[i], network_input) for i in order]
+        preprocess(chosen, placements, out)
+        for i, (frame, placement) in enumerate(zip(chosen, placements, strict=True)):
+            expected = reference.preprocess(frame, placement, network_input, tensor)
+            np.testing.assert_array_equal(out[i : i + 1], expected)
+        assert (out[len(order) :] == 77).all()
 
 
 def test_threads_may_share_an_operator():
@@ -133,12 +176,12 @@ def test_threads_may_share_an_operator():
     tensors, raw = example_outputs(spec, "uint8")
     head = ops.FusedHead(spec, tensors)
     placements = [Placement.fit(size, spec.input) for size in ((201, 99), (64, 240))]
-    expected = [results_of(head(raw, placement, "frame")) for placement in placements]
+    expected = [results_of(head(raw, [placement], "frame")[0]) for placement in placements]
     wrong: list[int] = []
 
     def work(which: int) -> None:
         for _ in range(50):
-            scene = head(raw, placements[which], "frame")
+            [scene] = head(raw, [placements[which]], "frame")
             if results_of(scene) != expected[which]:
                 wrong.append(which)
 
@@ -155,7 +198,9 @@ def test_threads_may_share_an_operator():
     [
         ([], "needs the raw output 'surfaces', the engine has none"),
         ([TensorSpec("other", (1, 1, 1, 1))], "'surfaces', the engine has other"),
-        ([TensorSpec("surfaces", (2, 3, 24, 40))], r"\(1, 3, 24, 40\), .* \(2, 3, 24, 40\)"),
+        ([TensorSpec("surfaces", (2, 3, 24, 41))], r"\(2, 3, 24, 40\), .* \(2, 3, 24, 41\)"),
+        ([TensorSpec("surfaces", (0, 3, 24, 40))], "a batch of 1 to 16 frames, .* of 0"),
+        ([TensorSpec("surfaces", (17, 3, 24, 40))], "a batch of 1 to 16 frames, .* of 17"),
         ([TensorSpec("surfaces", (1, 3, 24, 40), "uint8", 0.0)], "scale above zero"),
         ([TensorSpec("surfaces", (1, 3, 24, 40), "uint8", float("nan"))], "scale above zero"),
         ([TensorSpec("surfaces", (1, 3, 24, 40), "int8", 1.0, 128)], r"in \[-128, 127\]"),
@@ -164,6 +209,16 @@ def test_threads_may_share_an_operator():
 def test_fused_head_needs_the_tensors_of_its_spec(tensors: list[TensorSpec], message: str):
     with pytest.raises(EdgeMtlError, match=message):
         ops.FusedHead(example_spec(), tensors)
+
+
+def test_raw_outputs_have_one_batch_size():
+    spec = example_spec()
+    tensors = [
+        TensorSpec(each.name, (2 if i else 1, *each.shape[1:]))
+        for i, each in enumerate(spec.output_tensors)
+    ]
+    with pytest.raises(EdgeMtlError, match="one batch size, the engine has 1 and 2"):
+        ops.FusedHead(spec, tensors)
 
 
 def test_preprocessor_needs_the_input_of_its_spec():
@@ -184,11 +239,11 @@ spec = ModelSpec(name="m", input=InputSpec(width=64, height=32), backbone="edgen
 placement = Placement.fit((50, 50), spec.input)
 frame = np.arange(7500, dtype=np.uint32).astype(np.uint8).reshape(50, 50, 3)
 out = np.empty((1, 3, 32, 64), np.float32)
-ops.Preprocessor(spec.input, spec.input_tensor)(frame, placement, out)
+ops.Preprocessor(spec.input, spec.input_tensor)([frame], [placement], out)
 assert (out == reference.preprocess(frame, placement, spec.input, spec.input_tensor)).all()
 logits = np.zeros((1, 2, 8, 16), np.float32)
 logits[:, 0, :, :8] = logits[:, 1, :, 8:] = 1
-scene = ops.FusedHead(spec, spec.output_tensors)({"mask": logits}, placement, "frame")
+[scene] = ops.FusedHead(spec, spec.output_tensors)({"mask": logits}, [placement], "frame")
 assert scene.masks["mask"].labels.mean() == 0.5
 assert ops.compiled() is None
 assert "pip install" in ops.why_not_compiled()

@@ -43,7 +43,7 @@ def channel_effects(
         sample = frames[index]
         frame = sample.image
         placement = Placement.fit((frame.shape[1], frame.shape[0]), spec.input)
-        preprocess(frame, placement, picture)
+        preprocess([frame], [placement], picture)
         write_planes(sample.planes, placement, planes)
         network.zero_grad()
         image = torch.from_numpy(picture).contiguous(memory_format=torch.channels_last)

@@ -15,7 +15,6 @@ from edge_mtl.errors import UsageError
 from edge_mtl.gpu.head_plan import (
     CANDIDATE_BYTES,
     DTYPES,
-    MAX_FRAMES,
     MAX_TASKS,
     DeviceTensor,
     HeadPlan,
@@ -25,6 +24,7 @@ from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
 from edge_mtl.spec import (
+    MAX_FRAMES,
     BoxTask,
     DecodedDetectionTask,
     DetectionTask,

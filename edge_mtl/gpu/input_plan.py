@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from math import ceil
 
 from edge_mtl.errors import UsageError
-from edge_mtl.gpu.head_plan import DTYPES, MAX_FRAMES, placement_numbers
+from edge_mtl.gpu.head_plan import DTYPES, placement_numbers
 from edge_mtl.placement import Placement
-from edge_mtl.spec import InputSpec, TensorSpec
+from edge_mtl.spec import MAX_FRAMES, InputSpec, TensorSpec
 
 _TILE_WIDTH, _TILE_HEIGHT = 128, 16  # of preprocess.cu
 

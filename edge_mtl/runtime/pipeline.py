@@ -50,6 +50,12 @@ class Pipeline:
         mask_size: MaskSize = "frame",
         threads: int | None = None,
     ) -> None:
+        for tensor in (engine.input_tensor, *engine.output_tensors):
+            if tensor.shape[0] != 1:
+                raise EdgeMtlError(
+                    "a pipeline looks at one frame at a time, the engine's tensor "
+                    f"{tensor.name!r} is of {tensor.shape[0]}: export the model with batch 1"
+                )
         kernel_threads = min(threads or len(os.sched_getaffinity(0)), _MOST_KERNEL_THREADS)
         self.spec = spec
         self.engine = engine
@@ -120,12 +126,12 @@ class Pipeline:
         """
         start_ns = time.perf_counter_ns()
         placement = self._place(frame)
-        self._preprocess(frame, placement, self.engine.image)
+        self._preprocess([frame], [placement], self.engine.image)
         self._write_planes(planes or {}, placement, self.engine.planes)
         preprocessed_ns = time.perf_counter_ns()
         self.engine.infer()
         inferred_ns = time.perf_counter_ns()
-        scene = self._head(self.engine.outputs, placement, self.mask_size)
+        [scene] = self._head(self.engine.outputs, [placement], self.mask_size)
         done_ns = time.perf_counter_ns()
         return replace(
             scene,

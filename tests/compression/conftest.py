@@ -70,7 +70,7 @@ def picture() -> Callable[[int], Tensor]:
         frame = Streets(number + 1)[number].image
         made = np.empty(SPEC.input_tensor.shape, np.float32)
         preprocess = Preprocessor(SPEC.input, SPEC.input_tensor)
-        preprocess(frame, Placement.fit((64, 32), SPEC.input), made)
+        preprocess([frame], [Placement.fit((64, 32), SPEC.input)], made)
         return torch.from_numpy(made)
 
     return make

@@ -54,7 +54,9 @@ def test_quantised_outputs_are_near_the_float_ones(
     spec = network.spec
     picture = np.empty(spec.input_tensor.shape, np.float32)
     frame = streets(40)[39].image  # not among those that it was calibrated with
-    Preprocessor(spec.input, spec.input_tensor)(frame, Placement.fit((64, 32), spec.input), picture)
+    Preprocessor(spec.input, spec.input_tensor)(
+        [frame], [Placement.fit((64, 32), spec.input)], picture
+    )
     expected, found = run(graph, picture), run(quantized(target), picture)
     assert found.keys() == expected.keys()
     for name, value in expected.items():

@@ -60,16 +60,21 @@ def test_preprocess_refuses(
         InputSpec(width=32, height=32), TensorSpec("image", (1, 3, 32, 32))
     )
     with pytest.raises(error, match=message):
-        preprocess(frame, placement, out)
+        preprocess([frame], [placement], out)
 
 
 SCORES = np.zeros((1, 2, 4, 6), np.float32)
 DISTANCES = np.zeros((1, 4, 4, 6), np.int8)
 MASK = np.zeros((8, 9), np.uint8)
-BOXES = np.zeros((5, 4), np.float32), np.zeros(5, np.float32), np.zeros(5, np.int32)
+PLACED = 64, 48, 0, 0, 32, 24
+BOXES = np.zeros((1, 5, 4), np.float32), np.zeros((1, 5), np.float32), np.zeros((1, 5), np.int32)
 POINTS, VISIBLE = np.zeros((1, 6, 4, 6), np.uint8), np.zeros((1, 3, 4, 6), np.float32)
-POSES = np.zeros(5, np.int32), np.zeros((5, 3, 2), np.float32), np.zeros((5, 3), np.float32)
-LOGITS, CLASS_SCORES = np.zeros((1, 7, 1, 1), np.float32), np.zeros(7, np.float32)
+POSES = (
+    np.zeros((1, 5), np.int32),
+    np.zeros((1, 5, 3, 2), np.float32),
+    np.zeros((1, 5, 3), np.float32),
+)
+LOGITS, CLASS_SCORES = np.zeros((1, 7, 1, 1), np.float32), np.zeros((1, 7), np.float32)
 RAW = [SCORES, SCORES, DISTANCES, POINTS, VISIBLE, LOGITS]
 
 
@@ -93,39 +98,51 @@ def described(array: NDArray[Any]) -> tuple[str, tuple[int, ...], float, int]:
         ({"raw": replaced(3, POINTS[:, :3])}, ValueError, r"\(1, 6, 4, 6\), found \(1, 3, 4, 6\)"),
         ({"raw": replaced(4, POINTS[:, :3])}, TypeError, "raw output 4 .*float32, found uint8"),
         ({"raw": replaced(5, LOGITS[0])}, ValueError, r"\(1, 7, 1, 1\), found \(7, 1, 1\)"),
-        ({"masks": []}, ValueError, "every task needs its outputs"),
-        ({"masks": [MASK.astype(bool)]}, TypeError, "mask must have dtype uint8, found bool"),
-        ({"masks": [MASK[None]]}, ValueError, r"mask must have shape \(H, W\)"),
-        ({"masks": [MASK[:0]]}, ValueError, r"mask must have shape \(H, W\)"),
-        ({"masks": [MASK[:, ::2]]}, ValueError, "mask must be C-contiguous"),
-        ({"masks": [read_only(MASK.copy())]}, TypeError, "mask must be a writable"),
-        ({"boxes": []}, ValueError, "every task needs its outputs"),
-        ({"boxes": [(BOXES[0][:4], *BOXES[1:])]}, ValueError, r"boxes must have shape \(5, 4\)"),
+        ({"masks": []}, ValueError, "every frame needs its masks"),
+        ({"masks": [[]]}, ValueError, "every segmentation needs a mask, found 0"),
+        ({"masks": [[MASK], [MASK]]}, ValueError, "every frame needs its masks"),
+        ({"masks": [[MASK.astype(bool)]]}, TypeError, "mask must have dtype uint8, found bool"),
+        ({"masks": [[MASK[None]]]}, ValueError, r"mask must have shape \(H, W\)"),
+        ({"masks": [[MASK[:0]]]}, ValueError, r"mask must have shape \(H, W\)"),
+        ({"masks": [[MASK[:, ::2]]]}, ValueError, "mask must be C-contiguous"),
+        ({"masks": [[read_only(MASK.copy())]]}, TypeError, "mask must be a writable"),
+        ({"boxes": []}, ValueError, "every other task its outputs"),
+        (
+            {"boxes": [(BOXES[0][:, :4], *BOXES[1:])]},
+            ValueError,
+            r"boxes must have shape \(1, 5, 4\)",
+        ),
         ({"boxes": [(*BOXES[:2], BOXES[1])]}, TypeError, "class_ids must have dtype int32"),
-        ({"poses": []}, ValueError, "every task needs its outputs"),
-        ({"poses": [(POSES[0][:4], *POSES[1:])]}, ValueError, r"rows must have shape \(5\)"),
-        ({"poses": [(POSES[0], POSES[2], POSES[2])]}, ValueError, r"points .*shape \(5, 3, 2\)"),
-        ({"poses": [(*POSES[:2], POSES[1])]}, ValueError, r"scores must have shape \(5, 3\)"),
-        ({"class_scores": [CLASS_SCORES] * 2}, ValueError, "every task needs its outputs"),
-        ({"class_scores": [CLASS_SCORES[:6]]}, ValueError, r"class_scores must have shape \(7\)"),
-        ({"placement": (64, 48, 0, 0, 33, 24)}, ValueError, "placement must lie in"),
+        ({"poses": []}, ValueError, "every other task its outputs"),
+        ({"poses": [(POSES[0][:, :4], *POSES[1:])]}, ValueError, r"rows must have shape \(1, 5\)"),
+        ({"poses": [(POSES[0], POSES[2], POSES[2])]}, ValueError, r"points .*shape \(1, 5, 3, 2\)"),
+        ({"poses": [(*POSES[:2], POSES[1])]}, ValueError, r"scores must have shape \(1, 5, 3\)"),
+        ({"class_scores": [CLASS_SCORES] * 2}, ValueError, "every other task its outputs"),
+        (
+            {"class_scores": [CLASS_SCORES[:, :6]]},
+            ValueError,
+            r"class_scores must have shape \(1, 7\)",
+        ),
+        ({"placements": [(64, 48, 0, 0, 33, 24)]}, ValueError, "placement must lie in"),
+        ({"placements": []}, ValueError, "placements of 1 to 1 frames, found 0"),
+        ({"placements": [PLACED] * 2}, ValueError, "placements of 1 to 1 frames, found 2"),
     ],
 )
 def test_fused_head_refuses(change: dict[str, Any], error: type[Exception], message: str):
-    head = _kernels.FusedHead(32, 24, 1)
+    head = _kernels.FusedHead(32, 24, 1, 1)
     head.add_segmentation(described(SCORES), False)
     head.add_detection([(8, described(SCORES), described(DISTANCES))], 0, 0.0, 0.5, 5, 1000)
     head.add_pose(0, [1], [(8, described(POINTS), described(VISIBLE))])
     head.add_classification(described(LOGITS), False)
     arguments: dict[str, Any] = {
         "raw": RAW,
-        "placement": (64, 48, 0, 0, 32, 24),
-        "masks": [MASK],
+        "placements": [PLACED],
+        "masks": [[MASK]],
         "boxes": [BOXES],
         "poses": [POSES],
         "class_scores": [CLASS_SCORES],
     }
-    assert head(**arguments) == ([0], [0])
+    assert head(**arguments) == ([[0]], [[0]])
     with pytest.raises(error, match=message):
         head(**arguments | change)
 
@@ -145,7 +162,7 @@ LEVEL = 8, described(SCORES), described(DISTANCES)
 )
 def test_add_detection_refuses(levels: list[Any], message: str):
     with pytest.raises(ValueError, match=message):
-        _kernels.FusedHead(32, 24, 1).add_detection(levels, 0, 0.0, 0.5, 5, 1000)
+        _kernels.FusedHead(32, 24, 1, 1).add_detection(levels, 0, 0.0, 0.5, 5, 1000)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +181,7 @@ def test_add_detection_refuses(levels: list[Any], message: str):
     ],
 )
 def test_add_pose_refuses(detection: int, class_ids: list[int], levels: list[Any], message: str):
-    head = _kernels.FusedHead(32, 24, 1)
+    head = _kernels.FusedHead(32, 24, 1, 1)
     head.add_detection([LEVEL], 0, 0.0, 0.5, 5, 1000)
     described_levels = [(stride, described(a), described(b)) for stride, a, b in levels]
     with pytest.raises(ValueError, match=message):
@@ -172,7 +189,7 @@ def test_add_pose_refuses(detection: int, class_ids: list[int], levels: list[Any
 
 
 def test_levels_of_a_pose_have_the_same_keypoints():
-    head = _kernels.FusedHead(32, 24, 1)
+    head = _kernels.FusedHead(32, 24, 1, 1)
     head.add_detection([LEVEL, (16, *LEVEL[1:])], 0, 0.0, 0.5, 5, 1000)
     fewer = 16, described(POINTS[:, :4]), described(VISIBLE[:, :2])
     with pytest.raises(ValueError, match="2 channels of points for each keypoint"):
@@ -180,7 +197,7 @@ def test_levels_of_a_pose_have_the_same_keypoints():
 
 
 def test_add_segmentation_and_classification_refuse():
-    head = _kernels.FusedHead(32, 24, 1)
+    head = _kernels.FusedHead(32, 24, 1, 1)
     with pytest.raises(ValueError, match="share one channel of logits, found 2"):
         head.add_segmentation(described(SCORES), True)
     with pytest.raises(ValueError, match="at most 255 classes, found 256"):

@@ -60,11 +60,11 @@ for dtype in ("float32", "float16", "uint8", "int8"):
     tensor = TensorSpec("image", (1, 3, 192, 320), dtype, 0.02, 100)
     frame = rng.integers(0, 256, (303, 417, 3), dtype=np.uint8)
     out = np.empty(tensor.shape, dtype)
-    ops.Preprocessor(spec.input, tensor)(frame, placement, out)
+    ops.Preprocessor(spec.input, tensor)([frame], [placement], out)
     digest.update(out.tobytes())
     tensors = [TensorSpec(t.name, t.shape, dtype, 0.06, 3) for t in spec.output_tensors]
     raw = {t.name: rng.normal(3, 40, t.shape).clip(0, 127).astype(dtype) for t in tensors}
-    scene = ops.FusedHead(spec, tensors)(raw, placement, "frame")
+    [scene] = ops.FusedHead(spec, tensors)(raw, [placement], "frame")
     found, poses = scene.detections["detection"], scene.poses["pose"]
     assert len(poses)
     for array in (found.boxes, found.scores, found.class_ids, poses.rows, poses.points,

@@ -79,7 +79,7 @@ def test_preprocess_equals_its_twin(data: st.DataObject, dtype: str, pad: int, s
         picture = rng.integers(0, 256, (height + 3, width + 5, 3), dtype=np.uint8)
         crop = picture[2 : 2 + height, 4 : 4 + width]
         out = np.empty((1, 3, 32, 64), dtype)
-        preprocess(crop, placement, out)
+        preprocess([crop], [placement], out)
         expected = reference.preprocess(crop, placement, network_input, given_tensor)
         np.testing.assert_array_equal(out, expected)
 
@@ -107,13 +107,13 @@ def test_segmentation_equals_its_twin(
     raw = data.draw(logits(dtype, (1, 1 if binary else classes, *grid)))
     mask_tensor = tensor("mask", raw)
     expected_logits = reference.class_logits(task, mask_tensor, raw[0])
-    head = _kernels.FusedHead(*network_size, data.draw(st.integers(1, 3)))
+    head = _kernels.FusedHead(*network_size, 1, data.draw(st.integers(1, 3)))
     head.add_segmentation(describe(mask_tensor), binary)
     for placement in data.draw(st.lists(placements(*network_size), min_size=1, max_size=2)):
         for mask_size in ("frame", "network"):
             width, height = reference.mask_extent(placement, mask_size)
             mask = np.empty((height, width), np.uint8)
-            head([raw], numbers(placement), [mask], [], [], [])
+            head([raw], [numbers(placement)], [[mask]], [], [], [])
             expected = reference.segment(expected_logits, placement, network_size, (width, height))
             np.testing.assert_array_equal(mask, expected)
 
@@ -124,9 +124,9 @@ def test_a_blended_logit_of_zero_is_not_above_it(dtype: str):
     zero = 0 if dtype in SPECIALS else 9
     raw = np.array([[[[zero + 1, zero - 3]]]], dtype)
     mask = np.empty((1, 4), np.uint8)
-    head = _kernels.FusedHead(4, 1, 1)
+    head = _kernels.FusedHead(4, 1, 1, 1)
     head.add_segmentation(describe(tensor("mask", raw)), True)
-    head([raw], (4, 1, 0, 0, 4, 1), [mask], [], [], [])
+    head([raw], [(4, 1, 0, 0, 4, 1)], [[mask]], [], [], [])
     assert mask.tolist() == [[1, 0, 0, 0]]
 
 
@@ -197,29 +197,29 @@ def test_detection_and_pose_equal_their_twins(
         )
         boxes_of.add_level(stride, scores, distances)
         poses_of.add_level(stride, points, visible)
-    head = _kernels.FusedHead(97, 61, 2)
+    head = _kernels.FusedHead(97, 61, 1, 2)
     candidates = max(reference.MIN_CANDIDATES, max_boxes)
     least = reference.logit(score_threshold)
     head.add_detection(boxes_of.levels, bins or 0, least, iou_threshold, max_boxes, candidates)
     head.add_pose(0, with_keypoints, poses_of.levels)
 
     placement = data.draw(placements(97, 61))
-    boxes, scores = np.empty((max_boxes, 4), np.float32), np.empty(max_boxes, np.float32)
-    class_ids, rows = np.empty((2, max_boxes), np.int32)
-    points = np.empty((max_boxes, keypoints, 2), np.float32)
-    visible = np.empty((max_boxes, keypoints), np.float32)
+    boxes, scores = np.empty((1, max_boxes, 4), np.float32), np.empty((1, max_boxes), np.float32)
+    class_ids, rows = np.empty((2, 1, max_boxes), np.int32)
+    points = np.empty((1, max_boxes, keypoints, 2), np.float32)
+    visible = np.empty((1, max_boxes, keypoints), np.float32)
     raw = [*boxes_of.raw.values(), *poses_of.raw.values()]
     outputs = [(boxes, scores, class_ids)], [(rows, points, visible)]
-    [n], [m] = head(raw, numbers(placement), [], *outputs, [])
+    [[n]], [[m]] = head(raw, [numbers(placement)], [[]], *outputs, [])
 
     found, cells = reference.detect(detection, boxes_of.tensors, boxes_of.raw, placement)
-    np.testing.assert_array_equal(boxes[:n], found.boxes)
-    np.testing.assert_array_equal(class_ids[:n], found.class_ids)
-    np.testing.assert_array_equal(scores[:n], found.scores)
+    np.testing.assert_array_equal(boxes[0, :n], found.boxes)
+    np.testing.assert_array_equal(class_ids[0, :n], found.class_ids)
+    np.testing.assert_array_equal(scores[0, :n], found.scores)
     poses = reference.find_poses(pose, poses_of.tensors, poses_of.raw, placement, found, cells)
-    np.testing.assert_array_equal(rows[:m], poses.rows)
-    np.testing.assert_array_equal(points[:m], poses.points)
-    np.testing.assert_array_equal(visible[:m], poses.scores)
+    np.testing.assert_array_equal(rows[0, :m], poses.rows)
+    np.testing.assert_array_equal(points[0, :m], poses.points)
+    np.testing.assert_array_equal(visible[0, :m], poses.scores)
 
 
 @settings(deadline=None, max_examples=200)
@@ -231,8 +231,8 @@ def test_classification_equals_its_twin(
     task = ClassificationTask(name="time", classes=names, multi_label=multi_label)
     raw = data.draw(logits(dtype, (1, classes, 1, 1)))
     time = tensor("time", raw)
-    head = _kernels.FusedHead(97, 61, 2)
+    head = _kernels.FusedHead(97, 61, 1, 2)
     head.add_classification(describe(time), multi_label)
-    scores = np.empty(classes, np.float32)
-    head([raw], (9, 9, 0, 0, 9, 9), [], [], [], [scores])
-    np.testing.assert_array_equal(scores, reference.classify(task, time, raw).scores)
+    scores = np.empty((1, classes), np.float32)
+    head([raw], [(9, 9, 0, 0, 9, 9)], [[]], [], [], [scores])
+    np.testing.assert_array_equal(scores[0], reference.classify(task, time, raw).scores)

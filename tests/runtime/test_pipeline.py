@@ -21,6 +21,7 @@ from edge_mtl.spec import (
     ModelSpec,
     PoseTask,
     SegmentationTask,
+    TensorSpec,
 )
 
 pytest.importorskip("onnxruntime", reason="the extra cpu is not installed")
@@ -217,3 +218,14 @@ def test_stream_that_is_left_early_closes_its_source(tiny_bundle: Bundle) -> Non
 def test_stream_of_a_file(tiny_bundle: Bundle, tiny_video: Path) -> None:
     with Pipeline.from_bundle(tiny_bundle, "onnxruntime") as pipe:
         assert sum(1 for _ in pipe.stream(str(tiny_video))) == 30
+
+
+def test_a_pipeline_takes_no_batches(tiny_spec: ModelSpec) -> None:
+    class Batched:
+        input_tensor = tiny_spec.input_tensor
+        output_tensors = tuple(
+            TensorSpec(each.name, (2, *each.shape[1:])) for each in tiny_spec.output_tensors
+        )
+
+    with pytest.raises(EdgeMtlError, match=r"one frame at a time, .* is of 2: .* batch 1"):
+        Pipeline(tiny_spec, Batched())  # type: ignore[arg-type]
