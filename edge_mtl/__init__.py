@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
     from edge_mtl.spec import (
         ClassificationTask,
+        DecodedDetectionTask,
         DetectionTask,
         InputSpec,
         ModelSpec,
@@ -37,6 +38,7 @@ _HOMES = {
     "BundleError": "edge_mtl.bundle",
     "Classification": "edge_mtl.scene",
     "ClassificationTask": "edge_mtl.spec",
+    "DecodedDetectionTask": "edge_mtl.spec",
     "DetectionTask": "edge_mtl.spec",
     "Detections": "edge_mtl.scene",
     "EdgeMtlError": "edge_mtl.errors",
@@ -61,6 +63,7 @@ __all__ = [
     "BundleError",
     "Classification",
     "ClassificationTask",
+    "DecodedDetectionTask",
     "DetectionTask",
     "Detections",
     "EdgeMtlError",

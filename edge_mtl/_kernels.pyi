@@ -47,6 +47,17 @@ class FusedHead:
         max_boxes: int,
         max_candidates: int,
     ) -> None: ...
+    def add_decoded_detection(
+        self,
+        candidates: _Tensor,
+        channels_last: bool,
+        by_centre: bool,
+        objectness: bool,
+        min_score: float,
+        iou_threshold: float,
+        max_boxes: int,
+        max_candidates: int,
+    ) -> None: ...
     def add_pose(
         self, detection: int, class_ids: Sequence[int], levels: Sequence[_Level]
     ) -> None: ...

@@ -41,14 +41,14 @@ class HeadResults:
         for placement in placements:
             width, height = reference.mask_extent(placement, mask_size)
             self.masks.append([np.empty((height, width), np.uint8) for _ in spec.segmentations])
-        most = {task.name: task.max_boxes for task in spec.detections}
+        most = {task.name: task.max_boxes for task in spec.box_tasks}
         self.boxes = [
             (
                 np.empty((frames, task.max_boxes, 4), np.float32),
                 np.empty((frames, task.max_boxes), np.float32),
                 np.empty((frames, task.max_boxes), np.int32),
             )
-            for task in spec.detections
+            for task in spec.box_tasks
         ]
         self.poses = [
             (
@@ -72,7 +72,7 @@ class HeadResults:
                     task.classes, corners[frame, :n], scores[frame, :n], class_ids[frame, :n]
                 )
                 for task, (corners, scores, class_ids), n in zip(
-                    spec.detections, self.boxes, box_counts, strict=True
+                    spec.box_tasks, self.boxes, box_counts, strict=True
                 )
             },
             masks={

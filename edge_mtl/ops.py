@@ -155,7 +155,7 @@ class FusedHead:
         spec = self._spec
         tensors = {tensor.name: _describe(tensor) for tensor in self._tensors}
         self._kernel = _kernels.FusedHead(*spec.input.size, self._batch, threads)
-        kinds = spec.segmentations, spec.detections, spec.poses, spec.classifications
+        kinds = spec.segmentations, spec.box_tasks, spec.poses, spec.classifications
         self._raw_names = [
             tensor.name
             for tasks in kinds
@@ -177,6 +177,17 @@ class FusedHead:
                 detection.iou_threshold,
                 detection.max_boxes,
                 max(reference.MIN_CANDIDATES, detection.max_boxes),
+            )
+        for decoded in spec.decoded_detections:
+            self._kernel.add_decoded_detection(
+                tensors[decoded.name],
+                decoded.layout == "channels_last",
+                decoded.box == "centre",
+                decoded.objectness,
+                decoded.score_threshold,
+                decoded.iou_threshold,
+                decoded.max_boxes,
+                max(reference.MIN_CANDIDATES, decoded.max_boxes),
             )
         for pose in spec.poses:
             which = [task.name for task in spec.detections].index(pose.detection)

@@ -181,7 +181,9 @@ class PreprocessorBinding {
 class FusedHeadBinding {
  public:
   FusedHeadBinding(int network_width, int network_height, int batch, int threads)
-      : heads_{FusedHead(network_width, network_height)}, batch_(batch), pool_(checked_pool(threads)) {
+      : heads_{FusedHead(network_width, network_height)},
+        batch_(batch),
+        pool_(checked_pool(threads)) {
     require_batch(batch);
     require_extent(network_width, "the network's width");
     require_extent(network_height, "the network's height");
@@ -217,6 +219,23 @@ class FusedHeadBinding {
     }
     heads_.front().add_detection(
         Detector(std::move(levels), bins, min_logit, iou_threshold, max_boxes, max_candidates));
+  }
+
+  void add_decoded_detection(const TensorTuple& list, bool channels_last, bool by_centre,
+                             bool objectness, float min_score, float iou_threshold, int max_boxes,
+                             int max_candidates) {
+    const RawTensor tensor = checked_tensor(list);
+    const int numbers = channels_last ? tensor.height : tensor.channels;
+    const int classes = numbers - 4 - objectness;
+    require(tensor.width == 1 && 0 < classes && classes <= 254,
+            "a list of boxes must have one column, and 4 numbers, an objectness where there is "
+            "one and 1 to 254 scores a candidate, found " +
+                text(Shape{tensor.channels, tensor.height, tensor.width}));
+    require(0 < max_boxes && max_boxes <= max_candidates,
+            "max_boxes must be between 1 and max_candidates, found " + std::to_string(max_boxes));
+    heads_.front().add_decoded_detection(
+        DecodedDetector(tensor, {channels_last, by_centre, objectness}, min_score, iou_threshold,
+                        max_boxes, max_candidates));
   }
 
   void add_pose(int detection, const std::vector<int>& class_ids,
@@ -264,12 +283,12 @@ class FusedHeadBinding {
                     const std::vector<std::vector<nb::object>>& masks,
                     const std::vector<ArrayTriple>& boxes, const std::vector<ArrayTriple>& poses,
                     const std::vector<nb::object>& class_scores) {
-    const std::vector<Placement> placements =
-        checked_placements(numbers, batch_, heads_.front().network_width(), heads_.front().network_height());
+    const std::vector<Placement> placements = checked_placements(
+        numbers, batch_, heads_.front().network_width(), heads_.front().network_height());
     const std::vector<RawTensor> tensors = heads_.front().tensors();
     require(raw.size() == tensors.size(), "expected " + std::to_string(tensors.size()) +
                                               " raw outputs, found " + std::to_string(raw.size()));
-    require(masks.size() == placements.size() && boxes.size() == heads_.front().detectors().size() &&
+    require(masks.size() == placements.size() && boxes.size() == box_limits().size() &&
                 poses.size() == heads_.front().pose_decoders().size() &&
                 class_scores.size() == heads_.front().classifiers().size(),
             "every frame needs its masks, and every other task its outputs");
@@ -302,7 +321,7 @@ class FusedHeadBinding {
     }
     for (size_t i = 0; i < boxes.size(); ++i) {
       const auto& [corners, scores, class_ids] = boxes[i];
-      const int64_t n = heads_.front().detectors()[i].max_boxes();
+      const int64_t n = box_limits()[i];
       const FoundBoxes first{output<float>(corners, "boxes", {count, n, 4}),
                              output<float>(scores, "scores", {count, n}),
                              output<int32_t>(class_ids, "class_ids", {count, n})};
@@ -314,7 +333,8 @@ class FusedHeadBinding {
     for (size_t i = 0; i < poses.size(); ++i) {
       const auto& [rows, points, scores] = poses[i];
       const PoseDecoder& decoder = heads_.front().pose_decoders()[i];
-      const int64_t n = heads_.front().detectors()[decoder.detector()].max_boxes(), k = decoder.keypoints();
+      const int64_t n = heads_.front().detectors()[decoder.detector()].max_boxes(),
+                    k = decoder.keypoints();
       const FoundPoses first{output<int32_t>(rows, "rows", {count, n}),
                              output<float>(points, "points", {count, n, k, 2}),
                              output<float>(scores, "scores", {count, n, k})};
@@ -345,6 +365,16 @@ class FusedHeadBinding {
   }
 
  private:
+  // max_boxes of every task that finds boxes.
+  std::vector<int> box_limits() const {
+    std::vector<int> limits;
+    for (const Detector& each : heads_.front().detectors()) limits.push_back(each.max_boxes());
+    for (const DecodedDetector& each : heads_.front().decoded_detectors()) {
+      limits.push_back(each.max_boxes());
+    }
+    return limits;
+  }
+
   std::vector<FusedHead> heads_;  // the first, and copies of it for more frames
   int batch_;
   std::shared_ptr<Pool> pool_;
@@ -370,6 +400,10 @@ NB_MODULE(_kernels, module) {
            nb::arg("binary"))
       .def("add_detection", &FusedHeadBinding::add_detection, nb::arg("levels"), nb::arg("bins"),
            nb::arg("min_logit"), nb::arg("iou_threshold"), nb::arg("max_boxes"),
+           nb::arg("max_candidates"))
+      .def("add_decoded_detection", &FusedHeadBinding::add_decoded_detection, nb::arg("candidates"),
+           nb::arg("channels_last"), nb::arg("by_centre"), nb::arg("objectness"),
+           nb::arg("min_score"), nb::arg("iou_threshold"), nb::arg("max_boxes"),
            nb::arg("max_candidates"))
       .def("add_pose", &FusedHeadBinding::add_pose, nb::arg("detection"), nb::arg("class_ids"),
            nb::arg("levels"))

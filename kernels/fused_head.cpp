@@ -16,6 +16,10 @@ void FusedHead::add_segmentation(const RawTensor& logits, bool binary) {
 
 void FusedHead::add_detection(Detector detector) { detectors_.push_back(std::move(detector)); }
 
+void FusedHead::add_decoded_detection(DecodedDetector detector) {
+  decoded_detectors_.push_back(std::move(detector));
+}
+
 void FusedHead::add_pose(PoseDecoder decoder) { pose_decoders_.push_back(std::move(decoder)); }
 
 void FusedHead::add_classification(Classifier classifier) {
@@ -30,6 +34,7 @@ std::vector<RawTensor> FusedHead::tensors() const {
       tensors.push_back(level.boxes);
     }
   }
+  for (const DecodedDetector& detector : decoded_detectors_) tensors.push_back(detector.tensor());
   for (const PoseDecoder& decoder : pose_decoders_) {
     for (const PoseLevel& level : decoder.levels()) {
       tensors.push_back(level.points);
@@ -83,6 +88,10 @@ void FusedHead::find_objects(HeadFrame& frame) {
   for (size_t i = 0; i < detectors_.size(); ++i) {
     results.box_counts.push_back(detectors_[i](raw, frame.placement, results.boxes[i]));
     raw += 2 * detectors_[i].levels().size();
+  }
+  for (DecodedDetector& detector : decoded_detectors_) {
+    const FoundBoxes& boxes = results.boxes[results.box_counts.size()];
+    results.box_counts.push_back(detector(*raw++, frame.placement, boxes));
   }
   results.pose_counts.clear();
   for (size_t i = 0; i < pose_decoders_.size(); ++i) {

@@ -7,6 +7,7 @@
 
 #include "classify.h"
 #include "detect.h"
+#include "detect_decoded.h"
 #include "head_math.h"
 #include "pool.h"
 #include "pose.h"
@@ -20,7 +21,8 @@ struct MaskView {
   int height, width;
 };
 
-// Where the results of one frame go: an entry for each task of a kind.
+// Where the results of one frame go: an entry for each task of a kind; boxes of detections come
+// before those of decoded detections.
 struct HeadResults {
   std::vector<MaskView> masks;
   std::vector<FoundBoxes> boxes;
@@ -44,15 +46,17 @@ class FusedHead {
 
   void add_segmentation(const RawTensor& logits, bool binary);
   void add_detection(Detector detector);
+  void add_decoded_detection(DecodedDetector detector);
   void add_pose(PoseDecoder decoder);  // its detector comes before it
   void add_classification(Classifier classifier);
 
   // The tensors that a frame has: a segmentation's logits each, the scores and boxes of each
-  // detection's levels, the points and visible logits of each pose's, a classification's logits
-  // each.
+  // detection's levels, the list of each decoded detection, the points and visible logits of each
+  // pose's, a classification's logits each.
   std::vector<RawTensor> tensors() const;
   size_t segmentations() const { return segmenters_.size(); }
   const std::vector<Detector>& detectors() const { return detectors_; }
+  const std::vector<DecodedDetector>& decoded_detectors() const { return decoded_detectors_; }
   const std::vector<PoseDecoder>& pose_decoders() const { return pose_decoders_; }
   const std::vector<Classifier>& classifiers() const { return classifiers_; }
   int network_width() const { return network_width_; }
@@ -72,6 +76,7 @@ class FusedHead {
   std::vector<RawTensor> logits_;
   std::vector<AnySegmenter> segmenters_;
   std::vector<Detector> detectors_;
+  std::vector<DecodedDetector> decoded_detectors_;
   std::vector<PoseDecoder> pose_decoders_;
   std::vector<Classifier> classifiers_;
 };

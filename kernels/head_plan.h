@@ -10,8 +10,8 @@
 
 namespace edge_mtl {
 
-constexpr int kMaxTasks = 8;    // of each kind
-constexpr int kMaxLevels = 4;   // of a detection or pose task
+constexpr int kMaxTasks = 8;   // of each kind
+constexpr int kMaxLevels = 4;  // of a detection or pose task
 constexpr int kMaxKeptCandidates = 4096;
 
 // 8-bit values stand for scale * (value - zero_point).
