@@ -56,7 +56,7 @@ def test_preprocess(benchmark: BenchmarkFixture, report: Report, dtype: Dtype) -
     preprocess = ops.Preprocessor(SPEC.input, tensor, THREADS)
     out = np.empty(tensor.shape, dtype)
     floor = Floor.of(preprocess_work(dtype), THREADS)
-    benchmark(preprocess, camera_frame(), PLACEMENT, out)
+    benchmark(preprocess, [camera_frame()], [PLACEMENT], out)
     report.add_floor(benchmark, f"preprocess, {dtype}", floor)
 
 
@@ -114,4 +114,4 @@ def _run_head(
     inputs = head_inputs("rendered", dtype)
     spec = msgspec.structs.replace(SPEC, tasks=tasks)
     head = ops.FusedHead(spec, inputs.tensors, THREADS)
-    benchmark(head, inputs.raw, PLACEMENT, mask_size)
+    benchmark(head, inputs.raw, [PLACEMENT], mask_size)

@@ -88,7 +88,7 @@ def test_head(
     case = f"head, {source}, {dtype}, {mask_size}"
     inputs = head_inputs(source, dtype)
     head = ops.FusedHead(SPEC, inputs.tensors, THREADS)
-    found = HeadResult.of(head(inputs.raw, PLACEMENT, mask_size))
+    found = HeadResult.of(head(inputs.raw, [PLACEMENT], mask_size)[0])
     assert (len(found.boxes), len(found.rows)) == (OBJECTS, PEOPLE)
     if way == KERNELS:
         off = _against_the_float_twin(found, source, dtype, mask_size)
@@ -99,7 +99,7 @@ def test_head(
             report.note(
                 f"{source}: {mixed:.1%} of the squares are mixed; 8 bits: steps of {step:.3f}"
             )
-        benchmark(head, inputs.raw, PLACEMENT, mask_size)
+        benchmark(head, inputs.raw, [PLACEMENT], mask_size)
         report.add_ours(benchmark, case)
         benchmark.extra_info.update(off.to_json())
         return

@@ -41,7 +41,7 @@ def test_mask(
     inputs = head_inputs(source, dtype)
     placement = Placement.fit(frame_size, SPEC.input)
     head = ops.FusedHead(msgspec.structs.replace(SPEC, tasks=(SURFACES,)), inputs.tensors, THREADS)
-    found = head(inputs.raw, placement, mask_size).masks[SURFACES.name].labels
+    found = head(inputs.raw, [placement], mask_size)[0].masks[SURFACES.name].labels
     twin = reference.segment(
         inputs.raw[SURFACES.name][0],
         placement,
@@ -49,7 +49,7 @@ def test_mask(
         reference.mask_extent(placement, mask_size),
     )
     np.testing.assert_array_equal(found, twin)
-    benchmark(head, inputs.raw, placement, mask_size)
+    benchmark(head, inputs.raw, [placement], mask_size)
     case = f"mask, {source}, {dtype}, frames of {frame_size[0]}x{frame_size[1]}"
     if mask_size == "network":
         report.add_ours(benchmark, case)

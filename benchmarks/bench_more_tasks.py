@@ -53,7 +53,7 @@ def test_head_with_more_tasks(benchmark: BenchmarkFixture, dtype: Dtype, more: s
         if expected.name not in raw:
             tensor, raw[expected.name] = quantised(expected, _smooth(expected), dtype)
             tensors.append(tensor)
-    scene = benchmark(ops.FusedHead(spec, tensors), raw, PLACEMENT, "network")
+    [scene] = benchmark(ops.FusedHead(spec, tensors), raw, [PLACEMENT], "network")
     assert len(scene.detections[THINGS.name]) == OBJECTS
 
 

@@ -45,12 +45,12 @@ def test_preprocess(
     tensor = TensorSpec("image", SPEC.input_tensor.shape, dtype, SCALE, ZERO_POINT)
     out = np.empty(tensor.shape, dtype)
     preprocess = ops.Preprocessor(SPEC.input, tensor, threads)
-    preprocess(frame, PLACEMENT, out)
+    preprocess([frame], [PLACEMENT], out)
     case = f"preprocess, {dtype}, {threads} thread{'s' * (threads > 1)}"
     if way == KERNELS:
         expected = reference.preprocess(frame, PLACEMENT, SPEC.input, tensor)
         np.testing.assert_array_equal(out, expected)
-        benchmark(preprocess, frame, PLACEMENT, out)
+        benchmark(preprocess, [frame], [PLACEMENT], out)
         report.add_ours(benchmark, case)
         return
     rival = RIVALS[way](SPEC.input, PLACEMENT, tensor)

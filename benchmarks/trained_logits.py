@@ -69,7 +69,8 @@ def _logits(drive: Drive) -> Iterator[NDArray[np.float32]]:
     preprocess = ops.Preprocessor(bundle.spec.input, engine.input_tensor)
     for frame in _frames(drive):
         height, width = frame.shape[:2]
-        preprocess(frame, Placement.fit((width, height), bundle.spec.input), engine.image)
+        placement = Placement.fit((width, height), bundle.spec.input)
+        preprocess([frame], [placement], engine.image)
         engine.infer()
         fine = reference.dequantise(tensor, engine.outputs[tensor.name])[0]
         classes, rows, columns = fine.shape
