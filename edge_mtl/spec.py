@@ -7,6 +7,7 @@ manifest of a bundle. It needs no torch.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -272,7 +273,13 @@ BoxTask = DetectionTask | DecodedDetectionTask
 Task = DetectionTask | DecodedDetectionTask | SegmentationTask | PoseTask | ClassificationTask
 
 
-class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ModelSpec(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    dict=True,  # for what is asked for in every frame
+):
     """A whole network: its inputs, its backbone and neck, and its tasks.
 
     planes: the images that it takes beside the picture.
@@ -344,7 +351,7 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         shape = (1, 1, self.input.height, self.input.width)
         return tuple(TensorSpec(plane.name, shape) for plane in self.planes)
 
-    @property
+    @cached_property
     def output_tensors(self) -> tuple[TensorSpec, ...]:
         """The raw outputs of the float network, in the order of the tasks."""
         return tuple(
@@ -353,27 +360,27 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             for tensor in task.tensors(self.input.width, self.input.height)
         )
 
-    @property
+    @cached_property
     def detections(self) -> tuple[DetectionTask, ...]:
         return tuple(task for task in self.tasks if isinstance(task, DetectionTask))
 
-    @property
+    @cached_property
     def decoded_detections(self) -> tuple[DecodedDetectionTask, ...]:
         return tuple(task for task in self.tasks if isinstance(task, DecodedDetectionTask))
 
-    @property
+    @cached_property
     def box_tasks(self) -> tuple[BoxTask, ...]:
         """All tasks that find boxes: those of `detections`, then those of `decoded_detections`."""
         return (*self.detections, *self.decoded_detections)
 
-    @property
+    @cached_property
     def segmentations(self) -> tuple[SegmentationTask, ...]:
         return tuple(task for task in self.tasks if isinstance(task, SegmentationTask))
 
-    @property
+    @cached_property
     def poses(self) -> tuple[PoseTask, ...]:
         return tuple(task for task in self.tasks if isinstance(task, PoseTask))
 
-    @property
+    @cached_property
     def classifications(self) -> tuple[ClassificationTask, ...]:
         return tuple(task for task in self.tasks if isinstance(task, ClassificationTask))
