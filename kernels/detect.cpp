@@ -1,6 +1,7 @@
 #include "detect.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -12,6 +13,8 @@ namespace edge_mtl {
 namespace {
 
 constexpr int kBlock = 64;
+
+#define INLINE inline __attribute__((always_inline))
 
 // Writes the places of the values above a limit and returns how many they are. `Limit` is wide
 // enough to be below or above all of them.
@@ -38,13 +41,28 @@ size_t cells_of(const std::vector<DetectionLevel>& levels) {
   return cells;
 }
 
-// Four times `bins` logits to e to the power of their distance to the best of their side.
-MULTIVERSION void raise_powers(double* logits, int bins) {
-  for (int side = 0; side < 4; ++side) {
-    double* const of_side = logits + side * bins;
-    const double best = *std::max_element(of_side, of_side + bins);
-    for (int i = 0; i < bins; ++i) of_side[i] = exponential(of_side[i] - best);
+// One of each side: left, top, right, bottom.
+using Sides = double __attribute__((vector_size(4 * sizeof(double))));
+
+INLINE Sides load(const double* values) {
+  Sides sides;
+  std::memcpy(&sides, values, sizeof sides);
+  return sides;
+}
+
+// The mean distance of each side from `bins` logits, four of them for each distance. Overwrites
+// them.
+MULTIVERSION void mean_distances(double* logits, int bins, double* means) {
+  Sides best = load(logits);
+  for (int i = 1; i < bins; ++i) {
+    const Sides logit = load(logits + 4 * i);
+    best = logit > best ? logit : best;
   }
+  double highest[4];
+  std::memcpy(highest, &best, sizeof best);
+  for (int i = 0; i < 4 * bins; ++i) logits[i] = exponential(logits[i] - highest[i % 4]);
+  const Sides mean = mean_of_bins(bins, [&](int i) { return load(logits + 4 * i); });
+  std::memcpy(means, &mean, sizeof mean);
 }
 
 }  // namespace
@@ -102,22 +120,23 @@ Cell Detector::cell_of(int32_t place) const {
 }
 
 Reach Detector::mean_reach(const DetectionLevel& level, const void* logits, ptrdiff_t at) const {
-  double powers[4 * kMaxBins];
+  alignas(32) double logits_of_bins[4 * kMaxBins];
   with_type(level.boxes.dtype, logits, [&](const auto* data) {
     using Sum = SumOf<std::decay_t<decltype(*data)>>;
     const float scale = level.boxes.scale;
     const int zero_point = level.boxes.zero_point;
-    for (int i = 0; i < 4 * bins_; ++i) {
-      const Sum value = value_of(data[i * level.boxes.plane() + at]);
-      powers[i] = bounded_logit(dequantised(value, scale, zero_point));
+    for (int side = 0; side < 4; ++side) {
+      const auto* value = data + side * bins_ * level.boxes.plane() + at;
+      for (int i = 0; i < bins_; ++i, value += level.boxes.plane()) {
+        const float logit = dequantised(Sum{value_of(*value)}, scale, zero_point);
+        logits_of_bins[4 * i + side] = bounded_logit(logit);
+      }
     }
   });
-  float sides[4];
-  raise_powers(powers, bins_);
-  for (int side = 0; side < 4; ++side) {
-    sides[side] = mean_of_bins(bins_, [&](int i) { return powers[side * bins_ + i]; });
-  }
-  return {sides[0], sides[1], sides[2], sides[3]};
+  double sides[4];
+  mean_distances(logits_of_bins, bins_, sides);
+  return {static_cast<float>(sides[0]), static_cast<float>(sides[1]), static_cast<float>(sides[2]),
+          static_cast<float>(sides[3])};
 }
 
 Box Detector::decode(const Cell& cell, const void* distances, const Placement& placement) const {

@@ -318,8 +318,8 @@ DEVICE Reach reach_of(const BoxPlan& plan, const LevelPlan& level, int64_t at) {
       const double logit = logit_of_bin(i);
       best = logit > best ? logit : best;
     }
-    sides[side] =
-        mean_of_bins(plan.bins, [&](int i) { return exponential(logit_of_bin(i) - best); });
+    sides[side] = static_cast<float>(
+        mean_of_bins(plan.bins, [&](int i) { return exponential(logit_of_bin(i) - best); }));
   }
   return {sides[0], sides[1], sides[2], sides[3]};
 }

@@ -191,16 +191,17 @@ struct Reach {
   float left, top, right, bottom;
 };
 
-// The mean of 0, 1, 2, ... weighted by weight_of(i).
+// The mean of 0, 1, 2, ... weighted by weight_of(i), which may be a vector of weights.
 template <typename WeightOf>
-HOST_DEVICE float mean_of_bins(int bins, const WeightOf& weight_of) {
-  double whole = weight_of(0), moment = 0.0;
+HOST_DEVICE auto mean_of_bins(int bins, const WeightOf& weight_of) {
+  auto whole = weight_of(0);
+  decltype(whole) moment{};
   for (int i = 1; i < bins; ++i) {
-    const double weight = weight_of(i);
+    const auto weight = weight_of(i);
     whole += weight;
-    moment += i * weight;
+    moment += static_cast<double>(i) * weight;
   }
-  return static_cast<float>(moment / whole);
+  return moment / whole;
 }
 
 HOST_DEVICE float reach_pixels(float distance, float stride) {

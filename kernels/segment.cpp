@@ -109,10 +109,12 @@ template <typename T>
 class ByteCorners {
  public:
   INLINE void gather(const T* lower, const T* upper, int right, int classes, ptrdiff_t plane) {
-    for (int c = 0; c < classes; ++c, lower += plane, upper += plane) {
-      const uint32_t word = byte(lower[0]) | byte(lower[right]) << 8 | byte(upper[0]) << 16 |
-                            byte(upper[right]) << 24;
-      words_[c] = word ^ kSigns;
+    // Two neighbours at once, but for the last column, which is its own neighbour.
+    for (int c = 0; c < classes && right == 1; ++c, lower += plane, upper += plane) {
+      words_[c] = (pair(lower) | pair(upper) << 16) ^ kSigns;
+    }
+    for (int c = 0; c < classes && right == 0; ++c, lower += plane, upper += plane) {
+      words_[c] = (byte(*lower) * 0x0101U | byte(*upper) * 0x01010000U) ^ kSigns;
     }
   }
 
@@ -150,6 +152,13 @@ class ByteCorners {
   static constexpr uint32_t kSigns = std::is_signed_v<T> ? kOnes << 7 : 0;
 
   static INLINE uint32_t byte(T value) { return static_cast<uint8_t>(value); }
+
+  static INLINE uint32_t pair(const T* values) {
+    static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first is the lowest byte");
+    uint16_t both;
+    std::memcpy(&both, values, sizeof both);
+    return both;
+  }
 
   // 1 for the words none of whose bytes is above that of `word`.
   static INLINE Int32s covers(uint32_t word, const ByteVector& logits) {
