@@ -100,7 +100,7 @@ def test_call_with_nothing_to_do(benchmark: BenchmarkFixture, report: Report) ->
         tensor.name: np.full(tensor.shape, -9, np.float32) for tensor in spec.output_tensors
     }
     head = ops.FusedHead(spec, spec.output_tensors, THREADS)
-    benchmark(head, raw, Placement.fit((32, 32), spec.input), "network")
+    benchmark(head, raw, [Placement.fit((32, 32), spec.input)], "network")
     took_ms = median_ms(benchmark)
     if took_ms is not None:
         for threads in (THREADS, 1):
