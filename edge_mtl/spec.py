@@ -22,11 +22,18 @@ Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Dtype = Literal["float32", "float16", "uint8", "int8"]
 """What the tensors at the edges of an engine hold. Kernels read float16 as float32."""
 
+# The limits of the kernels, as in kernels/limits.h.
 MAX_BOXES = 4096
 """Upper limit of `DetectionTask.max_boxes`: what the head kernel reserves memory for."""
 
 MAX_BINS = 64
 """Upper limit of `DetectionTask.bins`, for the same reason."""
+
+MAX_LISTED = 1 << 20
+"""Upper limit of `DecodedDetectionTask.candidates`."""
+
+MAX_TASKS = 8
+"""How many tasks of each kind a model may have."""
 
 MAX_FRAMES = 16
 """How many frames the kernels take at once."""
@@ -187,7 +194,7 @@ class DecodedDetectionTask(
 
     name: Name = "detection"
     classes: ClassNames
-    candidates: Annotated[int, Meta(ge=1, le=1 << 20)]
+    candidates: Annotated[int, Meta(ge=1, le=MAX_LISTED)]
     layout: Literal["channels_first", "channels_last"] = "channels_first"
     box: Literal["centre", "corners"] = "centre"
     objectness: bool = False
@@ -307,6 +314,12 @@ class ModelSpec(
                 "the inputs, the tasks and their raw outputs need names of their own, found "
                 f"{', '.join(twice)} twice: rename a task"
             )
+        for tasks in (self.box_tasks, self.segmentations, self.poses, self.classifications):
+            if len(tasks) > MAX_TASKS:
+                raise ValueError(
+                    f"a model has at most {MAX_TASKS} tasks of a kind, found {len(tasks)}: "
+                    "make one of several"
+                )
         for task in self.tasks:
             if task.name in RESERVED_NAMES:
                 raise ValueError(

@@ -5,8 +5,10 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "raw_tensor.h"
@@ -87,28 +89,94 @@ Array as_array(nb::handle object, const std::string& name, nb::dlpack::dtype dty
 }
 
 template <typename Array>
-Array contiguous(nb::handle object, const std::string& name, nb::dlpack::dtype dtype,
-                 const Shape& shape) {
-  Array array = as_array<Array>(object, name, dtype);
+void require_shape(const Array& array, const std::string& name, const Shape& shape) {
   if (shape_of(array) != shape) {
     throw nb::value_error(
         (name + " must have shape " + text(shape) + ", found " + text(shape_of(array))).c_str());
   }
+}
+
+template <typename Array>
+void require_contiguous(const Array& array, const std::string& name) {
   int64_t stride = 1;
   bool dense = reinterpret_cast<uintptr_t>(array.data()) % array.itemsize() == 0;
-  for (size_t i = shape.size(); i-- > 0; stride *= shape[i]) {
-    dense = dense && (shape[i] == 1 || array.stride(i) == stride);
+  for (size_t i = array.ndim(); i-- > 0; stride *= array.shape(i)) {
+    dense = dense && (array.shape(i) == 1 || array.stride(i) == stride);
   }
   if (!dense) {
     throw nb::value_error(
         (name + " must be C-contiguous and aligned: pass numpy.ascontiguousarray(...)").c_str());
   }
-  return array;
 }
 
-template <typename T>
-T* output(nb::handle object, const std::string& name, const Shape& shape) {
-  return static_cast<T*>(contiguous<nb::ndarray<>>(object, name, nb::dtype<T>(), shape).data());
-}
+// The arrays of one call. They are held until it ends, with what DLPack may have made for it, and
+// what is written to shares no memory with any other of them.
+class CallArrays {
+ public:
+  const void* input(nb::handle object, const std::string& name, nb::dlpack::dtype dtype,
+                    const Shape& shape) {
+    auto array = as_array<nb::ndarray<nb::ro>>(object, name, dtype);
+    require_shape(array, name, shape);
+    require_contiguous(array, name);
+    const size_t bytes = array.nbytes();
+    return hold_input(std::move(array), name, 0, bytes);
+  }
+
+  // `bytes` of memory from `first` bytes after the data on.
+  const void* hold_input(nb::ndarray<nb::ro> array, const std::string& name, ptrdiff_t first,
+                         size_t bytes) {
+    const void* const data = array.data();
+    extents_.push_back({reinterpret_cast<uintptr_t>(data) + first, bytes, false, name});
+    inputs_.push_back(std::move(array));
+    return data;
+  }
+
+  template <typename T>
+  T* output(nb::handle object, const std::string& name, const Shape& shape) {
+    auto array = as_array<nb::ndarray<>>(object, name, nb::dtype<T>());
+    require_shape(array, name, shape);
+    return hold_output<T>(std::move(array), name);
+  }
+
+  template <typename T>
+  T* hold_output(nb::ndarray<> array, const std::string& name) {
+    require_contiguous(array, name);
+    T* const data = static_cast<T*>(array.data());
+    extents_.push_back({reinterpret_cast<uintptr_t>(data), array.nbytes(), true, name});
+    outputs_.push_back(std::move(array));
+    return data;
+  }
+
+  void require_apart() {
+    std::sort(extents_.begin(), extents_.end(),
+              [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
+    // Those that reach furthest so far: of all, and of what is written to.
+    const Extent *furthest = nullptr, *written = nullptr;
+    for (const Extent& extent : extents_) {
+      const Extent* const before = extent.written ? furthest : written;
+      if (before != nullptr && extent.begin < before->end()) {
+        throw nb::value_error((extent.name + " must not share memory with " + before->name +
+                               ": give each an array of its own")
+                                  .c_str());
+      }
+      if (furthest == nullptr || furthest->end() < extent.end()) furthest = &extent;
+      if (extent.written) written = &extent;
+    }
+  }
+
+ private:
+  struct Extent {
+    uintptr_t begin;
+    size_t bytes;
+    bool written;
+    std::string name;
+
+    uintptr_t end() const { return begin + bytes; }
+  };
+
+  std::vector<nb::ndarray<nb::ro>> inputs_;
+  std::vector<nb::ndarray<>> outputs_;
+  std::vector<Extent> extents_;
+};
 
 }  // namespace edge_mtl

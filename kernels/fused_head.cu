@@ -26,8 +26,8 @@ struct BoxShared {
   int is_last, count, kept;
   uint32_t histogram[256];
   uint64_t bound;
-  uint64_t keys[kMaxKeptCandidates];
-  uint8_t class_ids[kMaxKeptCandidates];
+  uint64_t keys[kMaxCandidates];
+  uint8_t class_ids[kMaxCandidates];
   Box chunk[kChunk];
   int32_t chunk_class[kChunk];
   uint32_t solid, suppressed, rivals[kChunk], alive;  // a bit for each of the chunk

@@ -7,12 +7,9 @@
 #include <cstdint>
 
 #include "head_math.h"
+#include "limits.h"
 
 namespace edge_mtl {
-
-constexpr int kMaxTasks = 8;   // of each kind
-constexpr int kMaxLevels = 4;  // of a detection or pose task
-constexpr int kMaxKeptCandidates = 4096;
 
 // 8-bit values stand for scale * (value - zero_point).
 struct DeviceTensor {

@@ -53,14 +53,14 @@ class SquareTaps {
     }
     lanes_ = 4;
     while (lanes_ < widest && lanes_ < kLanes) lanes_ *= 2;
-    vectors_ = std::max(1, (widest + kLanes - 1) / kLanes);
-    repeated_.assign(axis.cells * vectors_ * kLanes, 0);
+    first_lane_.resize(axis.cells);
+    repeated_.clear();
     for (int cell = 0; cell < axis.cells; ++cell) {
-      for (int lane = 0; lane < vectors_ * kLanes; ++lane) {
-        const int i = begin_[cell] + (lanes_ < kLanes ? lane % lanes_ : lane);
-        if (i < begin_[cell + 1]) {
-          repeated_[static_cast<size_t>(cell) * vectors_ * kLanes + lane] = table_.weight()[i];
-        }
+      first_lane_[cell] = repeated_.size();
+      const int samples = end(cell) - begin(cell);
+      for (int lane = 0; lane < samples || lane % kLanes != 0; ++lane) {
+        const int i = begin(cell) + (lanes_ < kLanes ? lane % lanes_ : lane);
+        repeated_.push_back(i < end(cell) ? table_.weight()[i] : 0);
       }
     }
   }
@@ -76,14 +76,15 @@ class SquareTaps {
   static constexpr int kLanes = 16;
   int lanes() const { return lanes_; }
   const int32_t* repeated(int cell, int vector) const {
-    return repeated_.data() + (static_cast<ptrdiff_t>(cell) * vectors_ + vector) * kLanes;
+    return repeated_.data() + first_lane_[cell] + static_cast<size_t>(vector) * kLanes;
   }
 
  private:
   TapTable table_{kOne};
   std::vector<int> begin_;
+  std::vector<size_t> first_lane_;  // by cell, of its weights
   std::vector<int32_t> repeated_;
-  int lanes_ = 4, vectors_ = 1;
+  int lanes_ = 4;
 };
 
 }  // namespace edge_mtl

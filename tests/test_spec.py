@@ -165,3 +165,10 @@ def test_a_classification_is_a_logit_a_class() -> None:
     time = ClassificationTask(name="time", classes=("day", "night"))
     assert spec_of(time).output_tensors[0].shape == (1, 2, 1, 1)
     assert spec_of(time).classifications == (time,)
+
+
+def test_a_model_has_as_many_tasks_of_a_kind_as_the_kernels_take() -> None:
+    tasks = [ClassificationTask(name=f"group_{i}", classes=("a", "b")) for i in range(9)]
+    assert len(spec_of(*tasks[:8]).classifications) == 8
+    with pytest.raises(ValueError, match="at most 8 tasks of a kind, found 9"):
+        spec_of(*tasks)

@@ -15,7 +15,6 @@ from edge_mtl.errors import UsageError
 from edge_mtl.gpu.head_plan import (
     CANDIDATE_BYTES,
     DTYPES,
-    MAX_TASKS,
     DeviceTensor,
     HeadPlan,
     placement_numbers,
@@ -74,7 +73,7 @@ class HeadLayout:
         mask_size: as of `edge_mtl.ops.FusedHead`.
 
     Raises:
-        UsageError: there are more frames or tasks than the kernel takes.
+        UsageError: there are more frames than the kernel takes.
     """
 
     def __init__(
@@ -84,13 +83,8 @@ class HeadLayout:
         placements: Sequence[Placement],
         mask_size: MaskSize,
     ) -> None:
-        kinds = (spec.segmentations, spec.box_tasks, spec.poses, spec.classifications)
-        for what, count, limit in (
-            ("frames", len(placements), MAX_FRAMES),
-            ("tasks of a kind", max(map(len, kinds)), MAX_TASKS),
-        ):
-            if count > limit:
-                raise UsageError(f"expected at most {limit} {what} at once, found {count}")
+        if len(placements) > MAX_FRAMES:
+            raise UsageError(f"expected at most {MAX_FRAMES} frames, found {len(placements)}")
         self._spec = spec
         self._tensors = {tensor.name: tensor for tensor in tensors}
         self._placements = placements

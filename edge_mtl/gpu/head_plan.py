@@ -8,9 +8,9 @@ from __future__ import annotations
 import ctypes
 
 from edge_mtl.placement import Placement
-from edge_mtl.spec import MAX_FRAMES
+from edge_mtl.spec import MAX_FRAMES, MAX_TASKS
 
-MAX_TASKS, MAX_LEVELS = 8, 4
+MAX_LEVELS = 4
 CANDIDATE_BYTES = 16
 DTYPES = {"float32": 0, "uint8": 1, "int8": 2, "float16": 3}  # of kernels/raw_tensor.h
 

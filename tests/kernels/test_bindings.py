@@ -1,4 +1,4 @@
-"""What the compiled kernels refuse before they follow a pointer."""
+"""What the compiled kernels refuse, when they are called, before they follow a pointer."""
 
 from typing import Any
 
@@ -23,6 +23,7 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 
 FRAME = np.zeros((48, 64, 3), np.uint8)
+FAR_ROWS = np.lib.stride_tricks.as_strided(FRAME, strides=(-(2**61), 3, 1))
 PLACEMENT = Placement((64, 48), 0, 0, 32, 24)
 OUT = np.zeros((1, 3, 32, 32), np.float32)
 
@@ -51,6 +52,12 @@ OUT = np.zeros((1, 3, 32, 32), np.float32)
         (FRAME, Placement((64, 48), 1, 0, 32, 24), OUT, ValueError, "placement must lie in"),
         (FRAME, Placement((64, 48), 0, -1, 32, 24), OUT, ValueError, "placement must lie in"),
         (FRAME, Placement((64, 48), 0, 9, 32, 24), OUT, ValueError, "placement must lie in"),
+        (FRAME, Placement((64, 48), 2**31 - 1, 0, 32, 24), OUT, ValueError, "placement must lie"),
+        (FRAME, Placement((64, 48), 0, 0, 32, 2**31 - 1), OUT, ValueError, "placement must lie"),
+        (FRAME, Placement((65536, 48), 0, 0, 32, 24), OUT, ValueError, "width must be between"),
+        (FRAME, Placement((64, 48), 0, 0, 2**31, 24), OUT, TypeError, "incompatible"),
+        (FRAME, Placement((64.5, 48), 0, 0, 32, 24), OUT, TypeError, "incompatible"),  # type: ignore[arg-type]
+        (FAR_ROWS, PLACEMENT, OUT, ValueError, "bytes between a frame's rows must be between"),
     ],
 )
 def test_preprocess_refuses(
@@ -61,6 +68,22 @@ def test_preprocess_refuses(
     )
     with pytest.raises(error, match=message):
         preprocess([frame], [placement], out)
+
+
+def test_preprocess_needs_a_frame_and_a_placement_each():
+    tensor = TensorSpec("image", (2, 3, 32, 32))
+    preprocess = ops.Preprocessor(InputSpec(width=32, height=32), tensor)
+    out = np.zeros(tensor.shape, np.float32)
+    for frames, placements, message in (
+        ([], [], "placements of 1 to 2 frames, found 0"),
+        ([FRAME] * 3, [PLACEMENT] * 3, "placements of 1 to 2 frames, found 3"),
+        ([FRAME], [PLACEMENT] * 2, "a frame for each of the 2 placements, found 1"),
+        (FRAME, [PLACEMENT], "a frame for each of the 1 placements, found 48"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            preprocess(frames, placements, out)
+    with pytest.raises(ValueError, match=r"out must have shape \(2, 3, 32, 32\), found \(1, "):
+        preprocess([FRAME], [PLACEMENT], out[:1])
 
 
 SCORES = np.zeros((1, 2, 4, 6), np.float32)
@@ -84,6 +107,9 @@ def replaced(index: int, array: Any) -> list[Any]:
 
 def described(array: NDArray[Any]) -> tuple[str, tuple[int, ...], float, int]:
     return str(array.dtype), array.shape[1:], 0.1, 0
+
+
+LEVEL = 8, described(SCORES), described(DISTANCES)
 
 
 @pytest.mark.parametrize(
@@ -147,60 +173,73 @@ def test_fused_head_refuses(change: dict[str, Any], error: type[Exception], mess
         head(**arguments | change)
 
 
-LEVEL = 8, described(SCORES), described(DISTANCES)
+def test_fused_head_refuses_outputs_that_share_memory():
+    head = _kernels.FusedHead(32, 24, 2, 1)
+    head.add_segmentation(("uint8", (2, 4, 6), 0.1, 0), False)
+    head.add_classification(("uint8", (16, 1, 1), 0.1, 0), True)
+    memory = np.zeros(1000, np.uint8)
+    logits, mask = memory[:96].reshape(2, 2, 4, 6), memory[100:172].reshape(8, 9)
+    group, scores = np.zeros((2, 16, 1, 1), np.uint8), memory[200:328].view(np.float32)
+    for masks, written in (
+        ([mask, memory[95:167].reshape(8, 9)], scores),
+        ([mask, memory[60:70].reshape(2, 5)], scores),
+        ([mask, mask], scores),
+        ([mask, memory[171:181].reshape(2, 5)], scores),
+        ([mask, memory[180:201].reshape(3, 7)], scores),
+        ([mask, memory[327:337].reshape(2, 5)], scores),
+        ([mask, memory[180:190].reshape(2, 5)], memory[80:208].view(np.float32)),
+    ):
+        arguments = [[[each] for each in masks], [], [], [written.reshape(2, 16)]]
+        with pytest.raises(ValueError, match="must not share memory with"):
+            head([logits, group], [PLACED, PLACED], *arguments)
+    between = memory[172:200].reshape(4, 7)
+    head([logits, group], [PLACED, PLACED], [[mask], [between]], [], [], [scores.reshape(2, 16)])
 
 
-@pytest.mark.parametrize(
-    ("levels", "message"),
-    [
-        ([(8, described(SCORES), described(SCORES))], "boxes must have 4 channels"),
-        ([(8, described(SCORES), described(DISTANCES[:, :, 1:]))], "the size of its scores"),
-        ([LEVEL, (16, described(VISIBLE), described(DISTANCES))], "a score for each class"),
-        ([(8, ("float64", (2, 4, 6), 1.0, 0), described(DISTANCES))], "found float64"),
-        ([(8, ("int8", (0, 4, 6), 1.0, 0), described(DISTANCES))], "number of channels"),
-    ],
-)
-def test_add_detection_refuses(levels: list[Any], message: str):
-    with pytest.raises(ValueError, match=message):
-        _kernels.FusedHead(32, 24, 1, 1).add_detection(levels, 0, 0.0, 0.5, 5, 1000)
+def test_preprocess_refuses_an_output_in_a_frame():
+    tensor = TensorSpec("image", (1, 3, 32, 32), "uint8", 0.02)
+    preprocess = ops.Preprocessor(InputSpec(width=32, height=32), tensor)
+    memory = np.zeros(20_000, np.uint8)
+    out = memory[9000:12072].reshape(tensor.shape)
+    crops = memory[:9216].reshape(48, 64, 3), memory[2856:12072].reshape(48, 64, 3)[::-1]
+    for crop in (*crops, memory[12071 : 12071 + 192][None].reshape(1, 64, 3)):
+        placement = Placement((64, len(crop)), 0, 0, 32, 24)
+        with pytest.raises(ValueError, match="must not share memory with"):
+            preprocess([crop], [placement], out)
+    preprocess([memory[12072 : 12072 + 192].reshape(1, 64, 3)], [placement], out)
 
 
-@pytest.mark.parametrize(
-    ("detection", "class_ids", "levels", "message"),
-    [
-        (1, [0], [(8, POINTS, VISIBLE)], "one of the 1 added before it, found 1"),
-        (-1, [0], [(8, POINTS, VISIBLE)], "one of the 1 added before it, found -1"),
-        (0, [2], [(8, POINTS, VISIBLE)], "one of the 2 of its detection, found 2"),
-        (0, [0, -1], [(8, POINTS, VISIBLE)], "one of the 2 of its detection, found -1"),
-        (0, [0], [], "the levels of its detection"),
-        (0, [0], [(8, POINTS, VISIBLE)] * 2, "the levels of its detection"),
-        (0, [0], [(16, POINTS, VISIBLE)], "the stride and the size of its detection's"),
-        (0, [0], [(8, POINTS[:, :, 1:], VISIBLE)], "the stride and the size"),
-        (0, [0], [(8, POINTS, VISIBLE[..., 1:])], "the stride and the size"),
-        (0, [0], [(8, POINTS[:, 1:], VISIBLE)], "2 channels of points for each keypoint"),
-    ],
-)
-def test_add_pose_refuses(detection: int, class_ids: list[int], levels: list[Any], message: str):
+class Exporter:
+    """An array that gives others a copy of itself, as an array of another library may."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return np.copy(self.array).__dlpack__()
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
+
+
+def test_what_is_written_to_lives_as_long_as_the_call():
     head = _kernels.FusedHead(32, 24, 1, 1)
-    head.add_detection([LEVEL], 0, 0.0, 0.5, 5, 1000)
-    described_levels = [(stride, described(a), described(b)) for stride, a, b in levels]
-    with pytest.raises(ValueError, match=message):
-        head.add_pose(detection, class_ids, described_levels)
+    head.add_segmentation(("uint8", (2, 4, 6), 0.1, 0), False)
+    logits = np.zeros((1, 2, 4, 6), np.uint8)
+    mask = Exporter(np.zeros((3000, 4000), np.uint8))  # large enough to be unmapped when it goes
+    head([Exporter(logits)], [PLACED], [[mask]], [], [], [])
 
 
-def test_levels_of_a_pose_have_the_same_keypoints():
+def test_tasks_come_before_calls():
     head = _kernels.FusedHead(32, 24, 1, 1)
-    head.add_detection([LEVEL, (16, *LEVEL[1:])], 0, 0.0, 0.5, 5, 1000)
-    fewer = 16, described(POINTS[:, :4]), described(VISIBLE[:, :2])
-    with pytest.raises(ValueError, match="2 channels of points for each keypoint"):
-        head.add_pose(0, [0], [(8, described(POINTS), described(VISIBLE)), fewer])
+    logits = "uint8", (2, 4, 6), 0.1, 0
+    head.add_segmentation(logits, False)
+    head([np.zeros((1, 2, 4, 6), np.uint8)], [PLACED], [[MASK]], [], [], [])
+    with pytest.raises(ValueError, match="added before the first call"):
+        head.add_segmentation(logits, False)
 
 
-def test_add_segmentation_and_classification_refuse():
-    head = _kernels.FusedHead(32, 24, 1, 1)
-    with pytest.raises(ValueError, match="share one channel of logits, found 2"):
-        head.add_segmentation(described(SCORES), True)
-    with pytest.raises(ValueError, match="at most 255 classes, found 256"):
-        head.add_segmentation(("int8", (256, 4, 6), 1.0, 0), False)
-    with pytest.raises(ValueError, match=r"one logit per class, found \(4, 6\) of them"):
-        head.add_classification(described(SCORES), False)
+def test_an_object_that_was_not_made_is_refused():
+    for kind, arguments in ((_kernels.FusedHead, 6), (_kernels.Preprocessor, 3)):
+        with pytest.warns(RuntimeWarning, match="uninitialized"), pytest.raises(TypeError):
+            kind.__new__(kind)(*[[]] * arguments)
