@@ -29,21 +29,20 @@ struct Candidate {
 
 class Candidates {
  public:
-  // most: how many candidates there can be, of which the best max_candidates are looked at.
-  Candidates(size_t most, float iou_threshold, int max_boxes, int max_candidates)
+  // The best max_candidates are looked at.
+  Candidates(float iou_threshold, int max_boxes, int max_candidates)
       : iou_threshold_(iou_threshold),
         max_boxes_(max_boxes),
         max_candidates_(max_candidates),
         kept_(max_boxes),
-        places_(max_boxes) {
-    candidates_.reserve(most);
-  }
+        places_(max_boxes) {}
 
   int max_boxes() const { return max_boxes_; }
 
   // The place of each box that was chosen last.
   const int32_t* places() const { return places_.data(); }
 
+  void reserve(size_t most) { candidates_.reserve(most); }
   void clear() { candidates_.clear(); }
   void add(const Candidate& candidate) { candidates_.push_back(candidate); }
 

@@ -35,12 +35,6 @@ MULTIVERSION int find_above(const T* __restrict__ values, Limit limit, int count
   return found;
 }
 
-size_t cells_of(const std::vector<DetectionLevel>& levels) {
-  size_t cells = 0;
-  for (const DetectionLevel& level : levels) cells += level.scores.plane();
-  return cells;
-}
-
 // One of each side: left, top, right, bottom.
 using Sides = double __attribute__((vector_size(4 * sizeof(double))));
 
@@ -72,15 +66,22 @@ Detector::Detector(std::vector<DetectionLevel> levels, int bins, float min_logit
     : levels_(std::move(levels)),
       bins_(bins),
       min_logit_(min_logit),
-      candidates_(cells_of(levels_), iou_threshold, max_boxes, max_candidates) {
-  size_t largest = 0;
+      candidates_(iou_threshold, max_boxes, max_candidates) {
   int32_t first = 0;
   for (const DetectionLevel& level : levels_) {
-    const auto cells = static_cast<int32_t>(level.scores.plane());
     first_places_.push_back(first);
-    first += cells;
-    largest = std::max(largest, static_cast<size_t>(cells));
+    first += static_cast<int32_t>(level.scores.plane());
   }
+}
+
+void Detector::reserve() {
+  size_t all = 0, largest = 0;
+  for (const DetectionLevel& level : levels_) {
+    const size_t cells = level.scores.plane();
+    all += cells;
+    largest = std::max(largest, cells);
+  }
+  candidates_.reserve(all);
   best_.resize(largest);
   above_.resize(largest);
 }
@@ -159,6 +160,7 @@ Box Detector::decode(const Cell& cell, const void* distances, const Placement& p
 
 int Detector::operator()(const void* const* raw, const Placement& placement,
                          const FoundBoxes& found) {
+  reserve();
   candidates_.clear();
   for (size_t level = 0; level < levels_.size(); ++level) {
     with_type(levels_[level].scores.dtype, raw[2 * level],

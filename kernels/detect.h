@@ -39,6 +39,8 @@ class Detector {
   Cell cell_of_box(int box) const { return cell_of(candidates_.places()[box]); }
 
  private:
+  // Scratch memory: once, and not before there are scores. Nobody reserves it by a number alone.
+  void reserve();
   template <typename T>
   void collect(int level, const T* scores);
   Cell cell_of(int32_t place) const;

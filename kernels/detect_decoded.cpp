@@ -39,12 +39,7 @@ DecodedDetector::DecodedDetector(const RawTensor& tensor, const DecodedLayout& l
       count_(layout.channels_last ? tensor.channels : tensor.height),
       first_score_(4 + layout.objectness),
       min_score_(min_score),
-      candidates_(count_, iou_threshold, max_boxes, max_candidates) {
-  if (!layout.channels_last) {
-    best_.resize(count_);
-    winners_.resize(count_);
-  }
-}
+      candidates_(iou_threshold, max_boxes, max_candidates) {}
 
 template <typename T>
 void DecodedDetector::add(const T* data, int32_t place, float best, int class_id) {
@@ -84,6 +79,12 @@ void DecodedDetector::collect_rows(const T* data) {
 
 int DecodedDetector::operator()(const void* raw, const Placement& placement,
                                 const FoundBoxes& found) {
+  // Once, and not before there are candidates: nobody reserves memory by a number alone.
+  candidates_.reserve(count_);
+  if (!layout_.channels_last) {
+    best_.resize(count_);
+    winners_.resize(count_);
+  }
   candidates_.clear();
   return with_type(tensor_.dtype, raw, [&](const auto* data) {
     if (layout_.channels_last) {

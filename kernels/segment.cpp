@@ -333,9 +333,7 @@ Segmenter<T>::Segmenter(const RawTensor& logits, bool binary, int network_height
       network_height_(network_height),
       network_width_(network_width),
       binary_(binary),
-      zero_(std::is_same_v<SumOf<T>, float> ? 0 : logits.zero_point),
-      winners_(static_cast<size_t>(bands()) * (kBandRows + 1) * (logits.width + 1)),
-      best_(static_cast<size_t>(bands()) * logits.width) {}
+      zero_(std::is_same_v<SumOf<T>, float> ? 0 : logits.zero_point) {}
 
 template <typename T>
 void Segmenter<T>::find_cell_winners(int row, int rows, uint8_t* winners, ValueOf<T>* best) const {
@@ -356,6 +354,9 @@ void Segmenter<T>::prepare(const T* logits, const Placement& placement, int mask
                            int mask_width, uint8_t* mask) {
   rows_.cover({mask_height, placement.y, placement.height, network_height_, height_});
   columns_.cover({mask_width, placement.x, placement.width, network_width_, width_});
+  // Once, and not before there are logits: nobody reserves memory by a number alone.
+  winners_.resize(static_cast<size_t>(bands()) * (kBandRows + 1) * (width_ + 1));
+  best_.resize(static_cast<size_t>(bands()) * width_);
   logits_ = logits;
   mask_ = mask;
 }

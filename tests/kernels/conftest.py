@@ -1,28 +1,96 @@
+"""The kernels, built once more in another way than they are installed."""
+
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-KERNELS = Path(__file__).parents[2] / "kernels"
-FLAGS = "-x c++ -std=c++20 -O1 -ffp-contract=off -shared -fPIC -pthread -Wall -Wextra -Werror"
+ROOT = Path(__file__).parents[2]
+CMAKE = shutil.which("cmake", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+CMake = Callable[..., subprocess.CompletedProcess[str]]
+BuildKernels = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def cmake() -> CMake:
+    """Runs CMake and captures what it says."""
+    if CMAKE is None:
+        pytest.skip("CMake is not installed")
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [CMAKE, *(str(argument) for argument in arguments)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def build_kernels(cmake: CMake) -> BuildKernels:
+    """Builds the compiled module in a folder, with flags for CMake, and gives its path."""
+    nanobind = pytest.importorskip("nanobind", reason="nanobind, of the extra dev, builds them")
+
+    def build(folder: Path, *options: str) -> Path:
+        configured = cmake(
+            *("-S", ROOT / "kernels", "-B", folder, "-DSKBUILD=2", "-DEDGE_MTL_CUDA=OFF"),
+            *(f"-Dnanobind_DIR={nanobind.cmake_dir()}", f"-DPython_EXECUTABLE={sys.executable}"),
+            *options,
+        )
+        assert configured.returncode == 0, configured.stderr
+        built = cmake("--build", folder, "--parallel", 2)
+        assert built.returncode == 0, built.stderr
+        [module] = folder.glob("_kernels*.so")
+        return module
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def tests_with() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs tests in a process of its own, which finds another compiled module in its place."""
+    program = """
+import importlib.util, sys, pytest
+spec = importlib.util.spec_from_file_location("edge_mtl._kernels", sys.argv[1])
+module = sys.modules["edge_mtl._kernels"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+sys.exit(pytest.main([*sys.argv[2:], "-q", "-s", "-p", "no:cacheprovider"]))
+"""
+
+    def run(module: Path, *tests: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program, str(module), *tests],
+            cwd=ROOT,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+SHIM = "-x c++ -std=c++20 -O1 -ffp-contract=off -shared -fPIC -pthread -Wall -Wextra -Werror"
 
 
 @pytest.fixture(scope="session")
 def on_host(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ctypes.CDLL]:
-    """A GPU's kernel, compiled for the host (kernels/host_shim.h)."""
+    """A GPU's kernel, compiled for the host (kernels/host_shim.h), with the flags that are in the
+    environment as EDGE_MTL_SHIM_FLAGS."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("no g++ to compile the kernel with")
 
     def compiled(source: str) -> ctypes.CDLL:
         library = tmp_path_factory.mktemp("shim") / "kernel.so"
-        files = [str(KERNELS / source), "-o", str(library)]
-        subprocess.run([compiler, *FLAGS.split(), "-Wno-unknown-pragmas", *files], check=True)
+        flags = f"{SHIM} -Wno-unknown-pragmas {os.environ.get('EDGE_MTL_SHIM_FLAGS', '')}"
+        files = [str(ROOT / "kernels" / source), "-o", str(library)]
+        subprocess.run([compiler, *flags.split(), *files], check=True)
         return ctypes.CDLL(str(library))
 
     return compiled

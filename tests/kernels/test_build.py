@@ -1,32 +1,24 @@
 """The build of the kernels: what it refuses, and that processors do not change the results."""
 
-import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CMAKE = shutil.which("cmake", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-
-pytestmark = pytest.mark.skipif(CMAKE is None, reason="CMake is not installed")
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def cmake(*arguments: object) -> subprocess.CompletedProcess[str]:
-    assert CMAKE is not None
-    command = [CMAKE, *(str(argument) for argument in arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
-def test_a_plain_cmake_run_prints_the_pip_command(tmp_path: Path):
+def test_a_plain_cmake_run_prints_the_pip_command(tmp_path: Path, cmake: Run):
     configured = cmake("-S", ROOT / "kernels", "-B", tmp_path)
     assert configured.returncode != 0
     assert "pip install -e ." in configured.stderr
 
 
-def test_a_lost_symbolic_link_stops_the_build(tmp_path: Path):
+def test_a_lost_symbolic_link_stops_the_build(tmp_path: Path, cmake: Run):
     shutil.copytree(ROOT / "kernels", tmp_path / "kernels")
     (tmp_path / "edge_mtl").mkdir()
     (tmp_path / "edge_mtl" / "export").write_text("../export")
@@ -75,23 +67,17 @@ print(ops.compiled(), digest.hexdigest())
 """
 
 
+RELEASE = "-DCMAKE_BUILD_TYPE=Release"
+ONCE = "-DEDGE_MTL_MULTIVERSION=OFF"
+SCALAR = "-DCMAKE_CXX_FLAGS=-O1 -fno-tree-vectorize -fno-tree-slp-vectorize"
+
+
 @pytest.mark.slow
-def test_the_baseline_build_gives_the_same_bits(tmp_path: Path):
-    """Built without the loops for newer processors, every bit of every result is the same."""
-    nanobind = pytest.importorskip("nanobind", reason="nanobind, of the extra dev, builds them")
-    configured = cmake(
-        *("-S", ROOT / "kernels", "-B", tmp_path, "-DSKBUILD=2", "-DCMAKE_BUILD_TYPE=Release"),
-        *(
-            "-DEDGE_MTL_MULTIVERSION=OFF",
-            "-DEDGE_MTL_CUDA=OFF",
-            f"-DPython_EXECUTABLE={sys.executable}",
-        ),
-        f"-Dnanobind_DIR={nanobind.cmake_dir()}",
-    )
-    assert configured.returncode == 0, configured.stderr
-    built = cmake("--build", tmp_path, "--parallel", 2)
-    assert built.returncode == 0, built.stderr
-    [module] = tmp_path.glob("_kernels*.so")
+def test_the_baseline_build_gives_the_same_bits(
+    tmp_path: Path, build_kernels: Callable[..., Path], tests_with: Run
+):
+    """Built without the loops for newer processors, every bit of every result is the same; and
+    without vectors it is too, and all that the twins are held against."""
 
     def results(*arguments: str) -> list[str]:
         command = [sys.executable, "-c", RESULTS, *arguments]
@@ -99,7 +85,11 @@ def test_the_baseline_build_gives_the_same_bits(tmp_path: Path):
         assert ended.returncode == 0, ended.stderr
         return ended.stdout.split()
 
-    [baseline_level, baseline], [level, digest] = results(str(module)), results()
-    assert baseline_level == "baseline"
+    level, digest = results()
     assert level != "None"
-    assert digest == baseline
+    baseline = build_kernels(tmp_path / "baseline", ONCE, RELEASE)
+    assert results(str(baseline)) == ["baseline", digest]
+    scalar = build_kernels(tmp_path / "scalar", ONCE, SCALAR)
+    assert results(str(scalar)) == ["baseline", digest]
+    ended = tests_with(scalar, "tests/kernels/test_twins.py", "tests/kernels/test_fuzz.py")
+    assert ended.returncode == 0, ended.stdout
