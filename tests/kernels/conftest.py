@@ -94,3 +94,23 @@ def on_host(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ctypes.
         return ctypes.CDLL(str(library))
 
     return compiled
+
+
+@pytest.fixture(scope="session")
+def compile_stress() -> Callable[[Path, str, str], Path]:
+    """Compiles threads_stress.cpp, with the kernels, into a folder; gives the program's path."""
+    kernels = ROOT / "kernels"
+    others = "bindings", "head_on_host", "preprocess_on_host"
+    sources = [path for path in kernels.glob("*.cpp") if path.stem not in others]
+
+    def compile_it(folder: Path, compiler: str, flags: str) -> Path:
+        # The flags of kernels/CMakeLists.txt that decide about results.
+        words = (
+            f"-std=c++17 -ffp-contract=off -fno-math-errno -fno-trapping-math -Wno-psabi {flags}"
+        )
+        command = [compiler, *words.split(), "-pthread", f"-I{kernels}", "-o", "stress"]
+        program = ROOT / "tests" / "kernels" / "threads_stress.cpp"
+        subprocess.run([*command, str(program), *map(str, sources)], check=True, cwd=folder)
+        return folder / "stress"
+
+    return compile_it

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from platform import machine
 
 import pytest
 
@@ -93,3 +94,22 @@ def test_the_baseline_build_gives_the_same_bits(
     assert results(str(scalar)) == ["baseline", digest]
     ended = tests_with(scalar, "tests/kernels/test_twins.py", "tests/kernels/test_fuzz.py")
     assert ended.returncode == 0, ended.stdout
+
+
+@pytest.mark.slow
+def test_an_arm_processor_gives_the_same_bits(
+    tmp_path: Path, compile_stress: Callable[[Path, str, str], Path]
+):
+    emulator = shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
+    compilers = [shutil.which(name) for name in ("g++", "aarch64-linux-gnu-g++")]
+    if emulator is None or None in compilers:
+        pytest.skip("needs g++, aarch64-linux-gnu-g++ and qemu-aarch64 (Debian: qemu-user)")
+    digests = []
+    for start, compiler, flags in (
+        ([], compilers[0], "-O3 -DEDGE_MTL_MULTIVERSION" if machine() == "x86_64" else "-O3"),
+        ([emulator], compilers[1], "-O3 -static"),
+    ):
+        program = compile_stress(tmp_path, str(compiler), flags)
+        ended = subprocess.run([*start, str(program)], capture_output=True, text=True, check=True)
+        digests.append(ended.stdout)
+    assert digests[0] == digests[1] != ""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-KERNELS, TESTS = ROOT / "kernels", Path("tests") / "kernels"
+TESTS = Path("tests") / "kernels"
 ADDRESS = "-fsanitize=address,undefined -fno-sanitize-recover=all -g1"
 THREAD = "-fsanitize=thread -g1 -Wno-tsan"  # of fences, which are never alone here
 FOUND = 66
@@ -76,28 +76,19 @@ def test_no_argument_makes_a_kernel_leave_its_arrays(
     assert_passed(ended)
 
 
-def test_threads_share_nothing_that_they_write(tmp_path: Path) -> None:
+def test_threads_share_nothing_that_they_write(
+    tmp_path: Path, compile_stress: Callable[[Path, str, str], Path]
+) -> None:
     """Pools, and kernels in them, under ThreadSanitizer."""
     watched_by("tsan")  # or skip
-    sources = [KERNELS / f"{name}.cpp" for name in SOURCES]
-    assert {path.stem for path in KERNELS.glob("*.cpp")} == {*SOURCES, *OTHERS}
-    words = f"-std=c++17 -O1 -ffp-contract=off -pthread -Wno-psabi {THREAD} -I{KERNELS} -o stress"
-    command = [compiler(), *words.split(), str(ROOT / TESTS / "threads_stress.cpp")]
-    subprocess.run([*command, *(str(source) for source in sources)], check=True, cwd=tmp_path)
+    program = compile_stress(tmp_path, compiler(), f"-O1 {THREAD}")
     ended = subprocess.run(
-        [*in_one_place(), str(tmp_path / "stress")],
+        [*in_one_place(), str(program)],
         env=os.environ | {"TSAN_OPTIONS": f"halt_on_error=1:exitcode={FOUND}"},
         capture_output=True,
         text=True,
     )
     assert_passed(ended)
-
-
-SOURCES = (
-    *("classify", "detect", "detect_decoded", "fused_head", "pool", "pose", "preprocess"),
-    *("segment", "winners"),
-)
-OTHERS = "bindings", "head_on_host", "preprocess_on_host"
 
 
 @pytest.mark.parametrize(
