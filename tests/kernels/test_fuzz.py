@@ -96,17 +96,22 @@ def places(tree: Any) -> Iterator[tuple[list[Any], int]]:
             yield from places(branch)
 
 
+def is_there(found: Any) -> bool:
+    """Whether it is an array, and its strides name memory that is its own."""
+    return isinstance(found, np.ndarray) and (FAR not in found.strides or found.size < 2)
+
+
 def spoil(data: st.DataObject, tree: list[Any]) -> None:
     """Put something else in up to three places of the tree."""
     for _ in range(data.draw(st.integers(0, 3))):
         everywhere = list(places(tree))
-        arrays = [(way, i) for way, i in everywhere if isinstance(way[i], np.ndarray)]
+        arrays = [(way, i) for way, i in everywhere if is_there(way[i])]
         chosen = data.draw(st.sampled_from([arrays or everywhere, everywhere]))
         branch, last = data.draw(st.sampled_from(chosen))
         found = branch[last]
         if isinstance(found, list) and data.draw(st.booleans()):
             branch[last] = data.draw(st.sampled_from([found[:-1], [*found, *found[-1:]]]))
-        elif not isinstance(found, np.ndarray):
+        elif not is_there(found):
             alike = [each for each in NUMBERS if type(each) is type(found)]
             branch[last] = data.draw(
                 st.sampled_from(data.draw(st.sampled_from([alike or NUMBERS, NUMBERS])))
@@ -130,9 +135,9 @@ def copied(tree: Any) -> Any:
     """The tree with arrays of its own, whatever they were made of."""
     if isinstance(tree, list):
         return [copied(branch) for branch in tree]
-    if isinstance(tree, np.ndarray) and FAR in tree.strides and tree.size > 1:
-        return None  # it names memory that is not there
-    return np.array(tree) if isinstance(tree, np.ndarray | memoryview | bytearray) else tree
+    if is_there(tree) or isinstance(tree, memoryview | bytearray):
+        return np.array(tree)
+    return None if isinstance(tree, np.ndarray) else tree
 
 
 def raw_values(data: st.DataObject, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
