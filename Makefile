@@ -50,7 +50,7 @@ bench: $(VENV)/.dev  ## The benchmarks, into benchmarks/results/MACHINE/COMMIT.j
 lint: $(VENV)/.dev  ## Ruff, clang-format and mypy, changing nothing.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/clang-format --dry-run --Werror $(wildcard kernels/*.h kernels/*.cpp kernels/*.cu tests/kernels/*.cpp)
+	$(BIN)/clang-format --dry-run --Werror $(wildcard kernels/*.h kernels/*.cpp kernels/*.cu kernels/*.cuh tests/kernels/*.cpp)
 	$(BIN)/mypy
 
 gpu-check: gpu $(VENV)/.dev  ## What works on this machine, and the tests that need its GPU.

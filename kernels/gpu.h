@@ -22,3 +22,6 @@ __device__ __forceinline__ Shared& block_shared() {
 }  // namespace edge_mtl
 
 #endif
+
+// Without calls a thread needs no stack.
+#define DEVICE __device__ __forceinline__

@@ -5,8 +5,6 @@
 #include "input_plan.h"
 #include "raw_tensor.h"
 
-#define DEVICE __device__ __forceinline__
-
 namespace edge_mtl {
 namespace {
 

@@ -33,7 +33,7 @@ from edge_mtl.spec import (
 )
 
 _ALIGNMENT = 256
-_TILE_WIDTH, _TILE_HEIGHT = 128, 16  # of fused_head.cu
+_TILE_WIDTH, _TILE_HEIGHT = 128, 16  # of device_masks.cuh
 
 
 @dataclass(frozen=True, slots=True)
