@@ -52,9 +52,11 @@ MULTIVERSION void mean_distances(double* logits, int bins, double* means) {
     const Sides logit = load(logits + 4 * i);
     best = logit > best ? logit : best;
   }
-  double highest[4];
-  std::memcpy(highest, &best, sizeof best);
-  for (int i = 0; i < 4 * bins; ++i) logits[i] = exponential(logits[i] - highest[i % 4]);
+  for (int i = 0; i < bins; ++i) {
+    const Sides below = load(logits + 4 * i) - best;
+    std::memcpy(logits + 4 * i, &below, sizeof below);
+  }
+  for (int i = 0; i < 4 * bins; ++i) logits[i] = exponential(logits[i]);
   const Sides mean = mean_of_bins(bins, [&](int i) { return load(logits + 4 * i); });
   std::memcpy(means, &mean, sizeof mean);
 }
