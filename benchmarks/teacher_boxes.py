@@ -63,7 +63,8 @@ def command(
     label = ["label", f"fastestdet:{teacher}", "--data", f"images:{camvid / 'train'}"]
     for old in NAMES:
         label += ["--only", old]
-    subprocess.run([sys.executable, "-c", _MAIN, *label, "-o", str(labelled)], check=True)
+    if not (labelled / "dataset.json").exists():
+        subprocess.run([sys.executable, "-c", _MAIN, *label, "-o", str(labelled)], check=True)
     rendered = f"scenes:{scenes}"
     half = DRAWS // 2
     # The teacher's people may sit on bicycles, and it knows no signs.
