@@ -174,7 +174,7 @@ int Detector::operator()(const void* const* raw, const Placement& placement,
         const Cell cell = cell_of(place);
         return decode(cell, raw[2 * cell.level + 1], placement);
       },
-      sigmoid, found);
+      [](float logit) { return sigmoid(logit); }, found);
 }
 
 }  // namespace edge_mtl
