@@ -110,7 +110,7 @@ class Preprocessor:
             for i, (frame, placement) in enumerate(zip(frames, placements, strict=True)):
                 out[i] = reference.preprocess(frame, placement, self._input, self._tensor)[0]
         else:
-            self._kernel(frames, [_numbers(placement) for placement in placements], out)
+            self._kernel(frames, [placement.numbers for placement in placements], out)
 
 
 class FusedHead:
@@ -176,7 +176,7 @@ class FusedHead:
                 reference.logit(detection.score_threshold),
                 detection.iou_threshold,
                 detection.max_boxes,
-                max(reference.MIN_CANDIDATES, detection.max_boxes),
+                reference.max_candidates(detection),
             )
         for decoded in spec.decoded_detections:
             self._kernel.add_decoded_detection(
@@ -187,7 +187,7 @@ class FusedHead:
                 decoded.score_threshold,
                 decoded.iou_threshold,
                 decoded.max_boxes,
-                max(reference.MIN_CANDIDATES, decoded.max_boxes),
+                reference.max_candidates(decoded),
             )
         for pose in spec.poses:
             which = [task.name for task in spec.detections].index(pose.detection)
@@ -235,7 +235,7 @@ class FusedHead:
         results = HeadResults(spec, placements, mask_size)
         counts = self._kernel(
             [raw[name] for name in self._raw_names],
-            [_numbers(placement) for placement in placements],
+            [placement.numbers for placement in placements],
             results.masks,
             results.boxes,
             results.poses,
@@ -277,8 +277,3 @@ def _check_tensor(tensor: TensorSpec, shape: tuple[int, int, int]) -> None:
 
 def _describe(tensor: TensorSpec) -> _TensorTuple:
     return tensor.dtype, tensor.shape[1:], tensor.scale, tensor.zero_point
-
-
-def _numbers(placement: Placement) -> tuple[int, int, int, int, int, int]:
-    """The placement in the kernels' order: frame width and height, x, y, width, height."""
-    return (*placement.frame_size, placement.x, placement.y, placement.width, placement.height)

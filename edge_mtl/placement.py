@@ -33,6 +33,11 @@ class Placement:
         return cls(frame_size, x, y, width, height)
 
     @property
+    def numbers(self) -> tuple[int, int, int, int, int, int]:
+        """Frame width and height, x, y, width, height: `Placement` of kernels/head_math.h."""
+        return (*self.frame_size, self.x, self.y, self.width, self.height)
+
+    @property
     def frame_per_pixel(self) -> tuple[float, float]:
         """How many pixels of the frame one pixel of the input covers, in x and y."""
         return self.frame_size[0] / self.width, self.frame_size[1] / self.height

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import pytest
 
 from edge_mtl.bundle import Bundle
 from edge_mtl.data.augmentation import Augmentation
+from edge_mtl.scene import Scene
 from edge_mtl.spec import (
     ClassificationTask,
     DetectionTask,
@@ -207,3 +208,24 @@ def write_video(path: Path, frames: int) -> None:
     for index in range(frames):
         writer.write(np.full((64, 96, 3), 4 * index % 256, np.uint8))
     writer.release()
+
+
+def _assert_same_scene(found: Scene, expected: Scene) -> None:
+    for name, mask in expected.masks.items():
+        np.testing.assert_array_equal(found.masks[name].labels, mask.labels)
+    for name, boxes in expected.detections.items():
+        np.testing.assert_array_equal(found.detections[name].class_ids, boxes.class_ids)
+        np.testing.assert_array_equal(found.detections[name].boxes, boxes.boxes)
+        np.testing.assert_array_equal(found.detections[name].scores, boxes.scores)
+    for name, poses in expected.poses.items():
+        np.testing.assert_array_equal(found.poses[name].rows, poses.rows)
+        np.testing.assert_array_equal(found.poses[name].points, poses.points)
+        np.testing.assert_array_equal(found.poses[name].scores, poses.scores)
+    for name, scores in expected.classifications.items():
+        np.testing.assert_array_equal(found.classifications[name].scores, scores.scores)
+
+
+@pytest.fixture(scope="session")
+def assert_same() -> Callable[[Scene, Scene], None]:
+    """Every bit of two scenes' results is the same."""
+    return _assert_same_scene

@@ -17,7 +17,6 @@ from edge_mtl.gpu.head_plan import (
     DTYPES,
     DeviceTensor,
     HeadPlan,
-    placement_numbers,
 )
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
@@ -148,7 +147,7 @@ class HeadLayout:
         plan.frames = len(self._placements)
         plan.network_width, plan.network_height = spec.input.size
         for frame, each in enumerate(self._placements):
-            plan.placement[frame][:] = placement_numbers(each)
+            plan.placement[frame][:] = each.numbers
 
         def tensor(name: str) -> DeviceTensor:
             described = self._tensors[name]
@@ -176,7 +175,7 @@ class HeadLayout:
         for box, task in zip(plan.detection, spec.box_tasks, strict=False):
             box.cells = self._cells(task)
             box.max_boxes = task.max_boxes
-            box.max_candidates = max(reference.MIN_CANDIDATES, task.max_boxes)
+            box.max_candidates = reference.max_candidates(task)
             box.iou_threshold = task.iou_threshold
             if isinstance(task, DecodedDetectionTask):
                 box.min_logit = task.score_threshold

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 
-from edge_mtl.placement import Placement
 from edge_mtl.spec import MAX_FRAMES, MAX_TASKS
 
 MAX_LEVELS = 4
@@ -114,8 +113,3 @@ class HeadPlan(ctypes.Structure):
         ("pose", PosePlan * MAX_TASKS),
         ("classification", ClassPlan * MAX_TASKS),
     ]
-
-
-def placement_numbers(placement: Placement) -> tuple[int, int, int, int, int, int]:
-    """`Placement` of kernels/head_math.h."""
-    return (*placement.frame_size, placement.x, placement.y, placement.width, placement.height)

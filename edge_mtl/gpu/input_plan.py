@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from edge_mtl.errors import UsageError
-from edge_mtl.gpu.head_plan import DTYPES, placement_numbers
+from edge_mtl.gpu.head_plan import DTYPES
 from edge_mtl.placement import Placement
 from edge_mtl.spec import MAX_FRAMES, InputSpec, TensorSpec
 
@@ -54,7 +54,7 @@ def plan_input(
     for i, (placement, frame, row_stride) in enumerate(
         zip(placements, frames, row_strides, strict=True)
     ):
-        plan.placement[i][:] = placement_numbers(placement)
+        plan.placement[i][:] = placement.numbers
         plan.frame[i], plan.row_stride[i] = frame, row_stride
     return plan
 

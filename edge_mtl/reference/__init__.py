@@ -14,7 +14,7 @@ The loop in kernels/NAME.cpp has its twin in the module of its name.
 
 from edge_mtl.reference.classify import classify
 from edge_mtl.reference.decoded import find_decoded
-from edge_mtl.reference.detect import MIN_CANDIDATES, Cells, detect
+from edge_mtl.reference.detect import MIN_CANDIDATES, Cells, detect, max_candidates
 from edge_mtl.reference.fused_head import MaskSize, fused_head, mask_extent
 from edge_mtl.reference.pose import find_poses
 from edge_mtl.reference.preprocess import pixel_lines, pixel_table, preprocess
@@ -37,6 +37,7 @@ __all__ = [
     "level_names",
     "logit",
     "mask_extent",
+    "max_candidates",
     "pixel_lines",
     "pixel_table",
     "preprocess",

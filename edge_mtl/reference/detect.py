@@ -50,6 +50,11 @@ def detect(
     return found, Cells(*cells[:, kept])
 
 
+def max_candidates(task: BoxTask) -> int:
+    """How many of a task's candidates, the best, are looked at."""
+    return max(MIN_CANDIDATES, task.max_boxes)
+
+
 def keep_best(
     task: BoxTask,
     ranks: NDArray[np.float32],
@@ -66,7 +71,7 @@ def keep_best(
     """
     order = np.argsort(-ranks, kind="stable")
     order = order[ranks[order] > above]
-    order = order[: max(MIN_CANDIDATES, task.max_boxes)]
+    order = order[: max_candidates(task)]
     finite = np.isfinite(boxes[order]).all(1)
     width, height = placement.frame_size
     boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))

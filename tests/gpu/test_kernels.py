@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -74,25 +74,10 @@ def outputs(dtype: Dtype) -> tuple[list[TensorSpec], dict[str, NDArray[Any]]]:
     return tensors, raw
 
 
-def assert_same(found: Scene, expected: Scene) -> None:
-    for name, mask in expected.masks.items():
-        np.testing.assert_array_equal(found.masks[name].labels, mask.labels)
-    for name, boxes in expected.detections.items():
-        np.testing.assert_array_equal(found.detections[name].class_ids, boxes.class_ids)
-        np.testing.assert_array_equal(found.detections[name].boxes, boxes.boxes)
-        np.testing.assert_array_equal(found.detections[name].scores, boxes.scores)
-    for name, poses in expected.poses.items():
-        np.testing.assert_array_equal(found.poses[name].rows, poses.rows)
-        np.testing.assert_array_equal(found.poses[name].points, poses.points)
-        np.testing.assert_array_equal(found.poses[name].scores, poses.scores)
-    for name, scores in expected.classifications.items():
-        np.testing.assert_array_equal(found.classifications[name].scores, scores.scores)
-
-
 @pytest.mark.parametrize("mask_size", ["frame", "network"])
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
 def test_the_head_equals_the_twins_bit_by_bit(
-    stream: Any, dtype: Dtype, mask_size: MaskSize
+    stream: Any, dtype: Dtype, mask_size: MaskSize, assert_same: Callable[[Scene, Scene], None]
 ) -> None:
     tensors, raw = outputs(dtype)
     head = FusedHead(SPEC, tensors, PLACEMENTS, mask_size)
@@ -128,7 +113,9 @@ def test_preprocess_equals_the_twin_bit_by_bit(stream: Any, dtype: Dtype, on_gpu
         np.testing.assert_array_equal(found[None], expected)
 
 
-def test_a_cuda_graph_holds_both_launches(stream: Any) -> None:
+def test_a_cuda_graph_holds_both_launches(
+    stream: Any, assert_same: Callable[[Scene, Scene], None]
+) -> None:
     """Preprocessing and the head, captured once and replayed with new frames and new outputs."""
     tensor = TensorSpec("image", (len(SIZES), 3, 384, 640), "uint8", 0.02, 5)
     tensors, raw = outputs("uint8")

@@ -101,25 +101,10 @@ def outputs(
     return tensors, raw
 
 
-def assert_same(found: Scene, expected: Scene) -> None:
-    for name, mask in expected.masks.items():
-        np.testing.assert_array_equal(found.masks[name].labels, mask.labels)
-    for name, boxes in expected.detections.items():
-        np.testing.assert_array_equal(found.detections[name].class_ids, boxes.class_ids)
-        np.testing.assert_array_equal(found.detections[name].boxes, boxes.boxes)
-        np.testing.assert_array_equal(found.detections[name].scores, boxes.scores)
-    for name, poses in expected.poses.items():
-        np.testing.assert_array_equal(found.poses[name].rows, poses.rows)
-        np.testing.assert_array_equal(found.poses[name].points, poses.points)
-        np.testing.assert_array_equal(found.poses[name].scores, poses.scores)
-    for name, scores in expected.classifications.items():
-        np.testing.assert_array_equal(found.classifications[name].scores, scores.scores)
-
-
 @pytest.mark.parametrize("mask_size", ["frame", "network"])
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int8"])
 def test_a_batch_of_different_cameras_equals_the_twins(
-    run: Run, dtype: str, mask_size: MaskSize
+    run: Run, dtype: str, mask_size: MaskSize, assert_same: Callable[[Scene, Scene], None]
 ) -> None:
     rng = np.random.default_rng(3)
     low, high = (0, 256) if dtype == "uint8" else (-128, 128)
@@ -146,7 +131,9 @@ def test_a_batch_of_different_cameras_equals_the_twins(
         assert len(scene.detections["rows"]) > 0
 
 
-def test_equal_scores_keep_the_order_of_cells(run: Run) -> None:
+def test_equal_scores_keep_the_order_of_cells(
+    run: Run, assert_same: Callable[[Scene, Scene], None]
+) -> None:
     tensors, raw = outputs("int8", 1, lambda shape: np.full(shape, 30))
     placement = Placement.fit((128, 96), SPEC.input)
     [scene] = run(SPEC, tensors, raw, [placement], "network")
@@ -154,7 +141,9 @@ def test_equal_scores_keep_the_order_of_cells(run: Run) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-def test_the_best_of_more_candidates_than_are_sorted(run: Run, dtype: str) -> None:
+def test_the_best_of_more_candidates_than_are_sorted(
+    run: Run, dtype: str, assert_same: Callable[[Scene, Scene], None]
+) -> None:
     """8-bit scores tie at the bound: there the first cells are the best."""
     task = DetectionTask(classes=("car", "person"), score_threshold=0.3, max_boxes=300)
     spec = ModelSpec(
