@@ -12,12 +12,12 @@ import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+import edge_mtl
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.spec import ModelSpec, TensorSpec
 
@@ -91,7 +91,7 @@ class Bundle:
     def create(cls, path: Path, files: dict[str, bytes], **fields: Any) -> Bundle:
         """A new bundle of `files`; `fields` are those of `Manifest` that are not derived here."""
         entries = {name: FileEntry(len(data), _sha256(data)) for name, data in files.items()}
-        created_by = f"edge-mtl {version('edge-mtl')}"
+        created_by = f"edge-mtl {edge_mtl.__version__}"
         return cls(path, Manifest(created_by=created_by, files=entries, **fields), files)
 
     @classmethod

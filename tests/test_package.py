@@ -72,14 +72,21 @@ print(json.dumps([[n for n in heavy if n in first], [n for n in heavy if n in sy
     assert run_python(code) == [[], []]
 
 
-def test_importing_the_runtime_takes_under_300_ms() -> None:
+def test_importing_the_runtime_costs_little_more_than_numpy() -> None:
+    """0.24 s where NumPy takes 0.15. Processors differ by more than that, so the two are compared:
+    by the time of the processor, one beside the other, in the best of five processes."""
     code = """
 import json, time
-start = time.process_time()  # not the wall: this machine may be busy
+start = time.process_time()
+import numpy
+middle = time.process_time()
 import edge_mtl.runtime.stream
-print(json.dumps(time.process_time() - start))
+print(json.dumps([middle - start, time.process_time() - middle]))
 """
-    assert min(run_python(code) for _ in range(3)) < 0.3
+    numpy, ours = (
+        min(seconds) for seconds in zip(*(run_python(code) for _ in range(5)), strict=True)
+    )
+    assert ours < 1.2 * numpy, f"NumPy takes {numpy:.3f} s and the runtime {ours:.3f} s more"
 
 
 @pytest.mark.parametrize("name", edge_mtl.__all__)
