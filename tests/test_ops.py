@@ -3,9 +3,9 @@
 import subprocess
 import sys
 import threading
-from dataclasses import fields
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -89,7 +89,7 @@ def results_of(scene: Scene) -> dict[tuple[str, str, str], Any]:
         (kind, task, field.name): getattr(result, field.name)
         for kind, results in kinds.items()
         for task, result in results.items()
-        for field in fields(result)
+        for field in msgspec.structs.fields(result)
     }
     return {
         key: (value.dtype, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value

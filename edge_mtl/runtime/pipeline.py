@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -133,7 +133,7 @@ class Pipeline:
         inferred_ns = time.perf_counter_ns()
         [scene] = self._head(self.engine.outputs, [placement], self.mask_size)
         done_ns = time.perf_counter_ns()
-        return replace(
+        return msgspec.structs.replace(
             scene,
             frame_index=frame_index,
             captured_ns=captured_ns,

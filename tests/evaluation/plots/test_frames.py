@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -58,7 +59,9 @@ def test_wrong_regions_are_outlined(tmp_path: Path, places: Places, frame: Frame
     right = places(drawn(tmp_path, plot_masks, MASKS, frame), "#ffffff", 60)
     labels = frame.scene.masks["surface"].labels.copy()
     labels[60:100, 60:100] = 1
-    wrong = replace(frame, scene=replace(frame.scene, masks={"surface": Mask((), labels)}))
+    wrong = replace(
+        frame, scene=msgspec.structs.replace(frame.scene, masks={"surface": Mask((), labels)})
+    )
     outlined = places(drawn(tmp_path, plot_masks, MASKS, wrong), "#ffffff", 60)
     inside = (slice(None), 1)
     assert (outlined[inside] > 1050).sum() - (right[inside] > 1050).sum() > 300
@@ -68,8 +71,12 @@ def test_boxes_that_are_wrong_have_a_colour_of_their_own(
     tmp_path: Path, places: Places, frame: Frame
 ) -> None:
     right = places(drawn(tmp_path, plot_boxes, BOXES, frame), WRONG, 50)
-    boxes = replace(frame.scene.detections["detection"], boxes=CORNERS + np.float32(45))
-    wrong = replace(frame, scene=replace(frame.scene, detections={"detection": boxes}))
+    boxes = msgspec.structs.replace(
+        frame.scene.detections["detection"], boxes=CORNERS + np.float32(45)
+    )
+    wrong = replace(
+        frame, scene=msgspec.structs.replace(frame.scene, detections={"detection": boxes})
+    )
     shown = places(drawn(tmp_path, plot_boxes, BOXES, wrong), WRONG, 50)
     assert right[:, 0].min() > 450  # its place in the legend
     assert len(shown) > len(right) + 300
