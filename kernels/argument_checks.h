@@ -27,14 +27,9 @@ using LevelTuple = std::tuple<int, TensorTuple, TensorTuple>;
 
 constexpr int kMaxThreads = 256;
 
-inline void require(bool condition, const std::string& message) {
-  if (!condition) throw nb::value_error(message.c_str());
-}
-
 inline void require_between(int64_t lowest, int64_t highest, int64_t found, const char* name) {
-  require(lowest <= found && found <= highest,
-          std::string(name) + " must be between " + std::to_string(lowest) + " and " +
-              std::to_string(highest) + ", found " + std::to_string(found));
+  require(lowest <= found && found <= highest, name, " must be between ", lowest, " and ", highest,
+          ", found ", found);
 }
 
 inline void require_extent(int extent, const char* name) {
@@ -48,9 +43,8 @@ inline Placement checked_placement(const PlacementTuple& numbers, int network_wi
   require_extent(frame_height, "the frame's height");
   require(0 <= x && 0 < width && width <= network_width - x && 0 <= y && 0 < height &&
               height <= network_height - y,
-          "the placement must lie in the network's input of " + std::to_string(network_width) +
-              "x" + std::to_string(network_height) + ", found " + std::to_string(width) + "x" +
-              std::to_string(height) + " at " + std::to_string(x) + ", " + std::to_string(y));
+          "the placement must lie in the network's input of ", network_width, "x", network_height,
+          ", found ", width, "x", height, " at ", x, ", ", y);
   return {frame_width, frame_height, x, y, width, height};
 }
 
@@ -58,9 +52,9 @@ inline Placement checked_placement(const PlacementTuple& numbers, int network_wi
 inline std::vector<Placement> checked_placements(const std::vector<PlacementTuple>& numbers,
                                                  int batch, int network_width, int network_height) {
   require(!numbers.empty() && numbers.size() <= static_cast<size_t>(batch),
-          "expected the placements of 1 to " + std::to_string(batch) + " frames, found " +
-              std::to_string(numbers.size()));
+          "expected the placements of 1 to ", batch, " frames, found ", numbers.size());
   std::vector<Placement> placements;
+  placements.reserve(numbers.size());
   for (const PlacementTuple& each : numbers) {
     placements.push_back(checked_placement(each, network_width, network_height));
   }
@@ -71,7 +65,7 @@ inline DType dtype_of(const std::string& name) {
   if (name == "float32") return DType::kFloat32;
   if (name == "float16") return DType::kFloat16;
   if (name == "uint8") return DType::kUint8;
-  require(name == "int8", "the tensor must be float32, float16, uint8 or int8, found " + name);
+  require(name == "int8", "the tensor must be float32, float16, uint8 or int8, found ", name);
   return DType::kInt8;
 }
 
@@ -88,7 +82,7 @@ inline RawTensor checked_tensor(const TensorTuple& numbers, int most = kMaxExten
     const int lowest = dtype == DType::kUint8 ? 0 : INT8_MIN;
     require_between(lowest, lowest + 255, zero_point, "the zero point");
     require(1e-30F <= scale && scale <= 1e30F,  // and so not NaN
-            "the scale must be between 1e-30 and 1e30, found " + std::to_string(scale));
+            "the scale must be between 1e-30 and 1e30, found ", scale);
   }
   return {dtype, channels, height, width, scale, zero_point};
 }

@@ -35,8 +35,8 @@ class FusedHeadBinding {
   void add_segmentation(const TensorTuple& logits, bool binary) {
     require_room(head().segmentations());
     const RawTensor tensor = checked_classes(logits);
-    require(!binary || tensor.channels == 1,
-            "two classes share one channel of logits, found " + std::to_string(tensor.channels));
+    require(!binary || tensor.channels == 1, "two classes share one channel of logits, found ",
+            tensor.channels);
     heads_.front().add_segmentation(tensor, binary);
   }
 
@@ -44,9 +44,8 @@ class FusedHeadBinding {
                      float iou_threshold, int max_boxes, int max_candidates) {
     require_box_task(min_logit, iou_threshold, max_boxes, max_candidates);
     require_between(1, kMaxLevels, static_cast<int64_t>(numbers.size()), "the number of levels");
-    require(bins == 0 || (2 <= bins && bins <= kMaxBins), "bins must be 0, or between 2 and " +
-                                                              std::to_string(kMaxBins) +
-                                                              ", found " + std::to_string(bins));
+    require(bins == 0 || (2 <= bins && bins <= kMaxBins), "bins must be 0, or between 2 and ",
+            kMaxBins, ", found ", bins);
     const int box_channels = 4 * std::max(1, bins);
     std::vector<DetectionLevel> levels;
     for (const auto& [stride, scores, boxes] : numbers) {
@@ -55,8 +54,7 @@ class FusedHeadBinding {
       const DetectionLevel& level = levels.back();
       require(level.boxes.channels == box_channels && level.boxes.height == level.scores.height &&
                   level.boxes.width == level.scores.width,
-              "a level's boxes must have " + std::to_string(box_channels) +
-                  " channels and the size of its scores");
+              "a level's boxes must have ", box_channels, " channels and the size of its scores");
       require(level.scores.channels == levels.front().scores.channels,
               "every level must have a score for each class");
     }
@@ -70,10 +68,10 @@ class FusedHeadBinding {
     require_box_task(min_score, iou_threshold, max_boxes, max_candidates);
     const RawTensor tensor = checked_tensor(candidates, kMaxListed);
     const int numbers = channels_last ? tensor.height : tensor.channels;
-    require(tensor.width == 1,
-            "candidates must have shape (numbers, candidates, 1) or (candidates, "
-            "numbers, 1), found " +
-                text(Shape{tensor.channels, tensor.height, tensor.width}));
+    require(
+        tensor.width == 1,
+        "candidates must have shape (numbers, candidates, 1) or (candidates, numbers, 1), found ",
+        Shape{tensor.channels, tensor.height, tensor.width});
     require_between(1, kMaxClasses, numbers - 4 - objectness,
                     "the number of scores of a candidate");
     heads_.front().add_decoded_detection(
@@ -85,15 +83,14 @@ class FusedHeadBinding {
                 const std::vector<LevelTuple>& numbers) {
     require_room(head().pose_decoders().size());
     const int detectors = static_cast<int>(head().detectors().size());
-    require(0 <= detection && detection < detectors,
-            "the detection of a pose must be one of the " + std::to_string(detectors) +
-                " added before it, found " + std::to_string(detection));
+    require(0 <= detection && detection < detectors, "the detection of a pose must be one of the ",
+            detectors, " added before it, found ", detection);
     const Detector& detector = head().detectors()[detection];
     std::vector<bool> has_keypoints(detector.classes());
     for (const int class_id : class_ids) {
       require(0 <= class_id && class_id < detector.classes(),
-              "a class of a pose must be one of the " + std::to_string(detector.classes()) +
-                  " of its detection, found " + std::to_string(class_id));
+              "a class of a pose must be one of the ", detector.classes(),
+              " of its detection, found ", class_id);
       has_keypoints[class_id] = true;
     }
     require(!numbers.empty() && numbers.size() == detector.levels().size(),
@@ -118,8 +115,8 @@ class FusedHeadBinding {
   void add_classification(const TensorTuple& logits, bool multi_label) {
     require_room(head().classifiers().size());
     const RawTensor tensor = checked_classes(logits);
-    require(tensor.plane() == 1, "a classification has one logit per class, found " +
-                                     text(Shape{tensor.height, tensor.width}) + " of them");
+    require(tensor.plane() == 1, "a classification has one logit per class, found ",
+            Shape{tensor.height, tensor.width}, " of them");
     heads_.front().add_classification(Classifier(tensor, multi_label));
   }
 
@@ -132,8 +129,8 @@ class FusedHeadBinding {
     const std::vector<Placement> placements =
         checked_placements(numbers, batch_, head().network_width(), head().network_height());
     const std::vector<RawTensor> tensors = head().tensors();
-    require(raw.size() == tensors.size(), "expected " + std::to_string(tensors.size()) +
-                                              " raw outputs, found " + std::to_string(raw.size()));
+    require(raw.size() == tensors.size(), "expected ", tensors.size(), " raw outputs, found ",
+            raw.size());
     require(masks.size() == placements.size() && boxes.size() == box_limits().size() &&
                 poses.size() == head().pose_decoders().size() &&
                 class_scores.size() == head().classifiers().size(),
@@ -141,29 +138,36 @@ class FusedHeadBinding {
 
     const int64_t count = static_cast<int64_t>(placements.size());
     std::vector<HeadFrame> frames;
-    for (const Placement& placement : placements) frames.push_back({{}, placement, {}});
-    CallArrays arrays;
+    frames.reserve(placements.size());
+    for (const Placement& placement : placements) {
+      frames.push_back({{}, placement, {}});
+      frames.back().raw.reserve(raw.size());
+    }
+    CallArrays arrays(raw.size() + placements.size() * head().segmentations() + 3 * boxes.size() +
+                      3 * poses.size() + class_scores.size());
     for (size_t i = 0; i < raw.size(); ++i) {
       const RawTensor& tensor = tensors[i];
       const nb::dlpack::dtype dtype = dlpack_type(tensor.dtype);
       const auto* const data = static_cast<const uint8_t*>(
-          arrays.input(raw[i], "raw output " + std::to_string(i), dtype,
+          arrays.input(raw[i], {"raw output ", static_cast<int>(i)}, dtype,
                        {batch_, tensor.channels, tensor.height, tensor.width}));
       const size_t sample = dtype.bits / 8 * static_cast<size_t>(tensor.channels * tensor.plane());
       for (size_t f = 0; f < frames.size(); ++f) frames[f].raw.push_back(data + f * sample);
     }
     for (size_t f = 0; f < frames.size(); ++f) {
-      require(masks[f].size() == head().segmentations(),
-              "every segmentation needs a mask, found " + std::to_string(masks[f].size()));
+      require(masks[f].size() == head().segmentations(), "every segmentation needs a mask, found ",
+              masks[f].size());
       for (const nb::object& object : masks[f]) {
-        auto mask = as_array<nb::ndarray<>>(object, "mask", nb::dtype<uint8_t>());
-        const Shape shape = shape_of(mask);
-        require(shape.size() == 2 && 0 < shape[0] && shape[0] <= kMaxExtent && 0 < shape[1] &&
-                    shape[1] <= kMaxExtent,
-                "a mask must have shape (H, W), each between 1 and " + std::to_string(kMaxExtent) +
-                    ", found " + text(shape));
-        frames[f].results.masks.push_back({arrays.hold_output<uint8_t>(std::move(mask), "mask"),
-                                           static_cast<int>(shape[0]), static_cast<int>(shape[1])});
+        MaskView mask;
+        mask.labels = arrays.output<uint8_t>(object, "mask", [&](const auto* found, size_t axes) {
+          require(axes == 2 && 0 < found[0] && found[0] <= kMaxExtent && 0 < found[1] &&
+                      found[1] <= kMaxExtent,
+                  "a mask must have shape (H, W), each between 1 and ", kMaxExtent, ", found ",
+                  text(found, axes));
+          mask.height = static_cast<int>(found[0]);
+          mask.width = static_cast<int>(found[1]);
+        });
+        frames[f].results.masks.push_back(mask);
       }
     }
     for (size_t i = 0; i < boxes.size(); ++i) {
@@ -215,8 +219,8 @@ class FusedHeadBinding {
   // A call works without the GIL: tasks must not be added meanwhile.
   void require_room(size_t tasks) const {
     require(!called_, "a task must be added before the first call");
-    require(tasks < kMaxTasks, "there must be at most " + std::to_string(kMaxTasks) +
-                                   " tasks of a kind, found one more");
+    require(tasks < kMaxTasks, "there must be at most ", kMaxTasks,
+            " tasks of a kind, found one more");
   }
 
   // What both kinds of tasks that find boxes have in common.
@@ -224,7 +228,7 @@ class FusedHeadBinding {
     require_room(box_limits().size());
     require(!std::isnan(above), "the least logit or score must be a number, found nan");
     require(0.0F <= iou_threshold && iou_threshold <= 1.0F,  // and so not NaN
-            "iou_threshold must be between 0 and 1, found " + std::to_string(iou_threshold));
+            "iou_threshold must be between 0 and 1, found ", iou_threshold);
     require_between(1, kMaxCandidates, max_candidates, "max_candidates");
     require_between(1, max_candidates, max_boxes, "max_boxes");
   }

@@ -47,11 +47,11 @@ class PreprocessorBinding {
   void operator()(const std::vector<nb::object>& frames, const std::vector<PlacementTuple>& numbers,
                   nb::object out_object) {
     const std::vector<Placement> placements = checked_placements(numbers, batch_, width_, height_);
-    require(frames.size() == placements.size(),
-            "expected a frame for each of the " + std::to_string(placements.size()) +
-                " placements, found " + std::to_string(frames.size()));
-    CallArrays arrays;
+    require(frames.size() == placements.size(), "expected a frame for each of the ",
+            placements.size(), " placements, found ", frames.size());
+    CallArrays arrays(frames.size() + 1);
     std::vector<FrameView> views;
+    views.reserve(frames.size());
     for (size_t i = 0; i < frames.size(); ++i) {
       views.push_back(checked_frame(frames[i], placements[i], arrays));
     }
@@ -73,9 +73,7 @@ class PreprocessorBinding {
     auto frame = as_array<nb::ndarray<nb::ro>>(object, "frame", nb::dtype<uint8_t>());
     const int64_t width = placement.frame_width, height = placement.frame_height;
     const Shape shape{height, width, 3};
-    require(shape_of(frame) == shape, "frame must have shape " + text(shape) +
-                                          ", as the placement says, found " +
-                                          text(shape_of(frame)));
+    require_shape("frame", shape, frame.shape_ptr(), frame.ndim(), ", as the placement says");
     require(frame.stride(2) == 1 && (width == 1 || frame.stride(1) == 3),
             "the pixels of a frame's row must be contiguous: pass numpy.ascontiguousarray(...)");
     const int64_t row_stride = height == 1 ? 0 : frame.stride(0);
@@ -90,7 +88,7 @@ class PreprocessorBinding {
 
   template <typename T>
   void build(uint8_t pad, nb::handle object, const std::array<Line, 3>& lines) {
-    CallArrays arrays;
+    CallArrays arrays(1);
     const void* const table = arrays.input(object, "table", nb::dtype<T>(), {3, 256});
     kernel_ = std::make_unique<Preprocessor<T>>(width_, height_, pad, static_cast<const T*>(table),
                                                 lines);

@@ -230,6 +230,25 @@ def test_what_is_written_to_lives_as_long_as_the_call():
     head([Exporter(logits)], [PLACED], [[mask]], [], [], [])
 
 
+def test_buffers_are_read_in_place_and_given_back():
+    head = _kernels.FusedHead(32, 24, 1, 1)
+    head.add_segmentation(("uint8", (2, 4, 6), 0.1, 0), False)
+    logits, mask = bytearray(24 * b"\0" + 24 * b"\1"), bytearray(72)
+    raw, labels = memoryview(logits).cast("B", (1, 2, 4, 6)), memoryview(mask).cast("B", (8, 9))
+    head([raw], [PLACED], [[labels]], [], [], [])
+    assert mask == b"\1" * 72
+    with pytest.raises(ValueError, match="must not share memory"):
+        head([raw], [PLACED], [[memoryview(logits).cast("B", (8, 6))]], [], [], [])
+    with pytest.raises(TypeError, match="mask must be a writable"):
+        head([raw], [PLACED], [[labels.toreadonly()]], [], [], [])
+    with pytest.raises(ValueError, match="mask must have shape"):
+        head([raw], [PLACED], [[memoryview(mask)]], [], [], [])
+    raw.release()
+    labels.release()
+    logits.append(0)  # a BufferError where somebody still reads
+    mask.append(0)
+
+
 def test_tasks_come_before_calls():
     head = _kernels.FusedHead(32, 24, 1, 1)
     logits = "uint8", (2, 4, 6), 0.1, 0
