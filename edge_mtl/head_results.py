@@ -1,9 +1,11 @@
-"""The arrays that one call of the head kernel writes, and the scenes that they hold."""
+"""The arrays that one call of a head kernel writes, and the scenes that they hold."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,82 +15,80 @@ from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
 from edge_mtl.spec import ModelSpec
 
+_Boxes: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
+_Poses: TypeAlias = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 
-class HeadResults:
-    """Room for the results of every task for each of F frames, by task in the spec's order.
 
-    Args:
-        spec: the network's tasks.
-        placements: where each frame lies in the input.
-        mask_size: as of `edge_mtl.ops.FusedHead`.
+class HeadResults(msgspec.Struct):
+    """The results of every task for each of F frames, by task in the spec's order.
 
-    Attributes:
-        masks: by frame: (H, W) uint8 each.
-        boxes: corners (F, max_boxes, 4) and scores (F, max_boxes) float32, classes (F, max_boxes)
-            int32.
-        poses: rows (F, max_boxes) int32, points (F, max_boxes, K, 2) and scores (F, max_boxes, K)
-            float32.
-        class_scores: (F, C) float32 each.
+    masks: by frame: (H, W) uint8 each.
+    boxes: corners (F, max_boxes, 4) and scores (F, max_boxes) float32, classes (F, max_boxes)
+        int32. Those of decoded detections come last.
+    poses: rows (F, max_boxes) int32, points (F, max_boxes, K, 2) and scores (F, max_boxes, K)
+        float32.
+    class_scores: (F, C) float32 each.
     """
 
-    def __init__(
-        self, spec: ModelSpec, placements: Sequence[Placement], mask_size: MaskSize
-    ) -> None:
-        self._spec = spec
-        self._placements = placements
+    masks: list[list[NDArray[np.uint8]]]
+    boxes: list[_Boxes]
+    poses: list[_Poses]
+    class_scores: list[NDArray[np.float32]]
+
+    @classmethod
+    def room(
+        cls, spec: ModelSpec, placements: Sequence[Placement], mask_size: MaskSize
+    ) -> HeadResults:
+        """Arrays for frames that lie so in the input, with masks as of `edge_mtl.ops.FusedHead`."""
         frames = len(placements)
-        self.masks: list[list[NDArray[np.uint8]]] = []
+        masks = []
         for placement in placements:
             width, height = reference.mask_extent(placement, mask_size)
-            self.masks.append([np.empty((height, width), np.uint8) for _ in spec.segmentations])
-        most = {task.name: task.max_boxes for task in spec.box_tasks}
-        self.boxes = [
-            (
-                np.empty((frames, task.max_boxes, 4), np.float32),
-                np.empty((frames, task.max_boxes), np.float32),
-                np.empty((frames, task.max_boxes), np.int32),
-            )
-            for task in spec.box_tasks
+            masks.append([np.empty((height, width), np.uint8) for _ in spec.segmentations])
+        boxes, most = [], {}
+        for task in spec.box_tasks:
+            n = most[task.name] = task.max_boxes
+            corners = np.empty((frames, n, 4), np.float32)
+            scores, class_ids = np.empty((frames, n), np.float32), np.empty((frames, n), np.int32)
+            boxes.append((corners, scores, class_ids))
+        poses = []
+        for pose in spec.poses:
+            n, k = most[pose.detection], len(pose.keypoints)
+            points = np.empty((frames, n, k, 2), np.float32)
+            visible = np.empty((frames, n, k), np.float32)
+            poses.append((np.empty((frames, n), np.int32), points, visible))
+        class_scores = [
+            np.empty((frames, len(group.classes)), np.float32) for group in spec.classifications
         ]
-        self.poses = [
-            (
-                np.empty((frames, most[task.detection]), np.int32),
-                np.empty((frames, most[task.detection], len(task.keypoints), 2), np.float32),
-                np.empty((frames, most[task.detection], len(task.keypoints)), np.float32),
-            )
-            for task in spec.poses
-        ]
-        self.class_scores = [
-            np.empty((frames, len(task.classes)), np.float32) for task in spec.classifications
-        ]
+        return cls(masks, boxes, poses, class_scores)
 
-    def scene(self, frame: int, box_counts: Sequence[int], pose_counts: Sequence[int]) -> Scene:
-        """What was seen in one frame: of each detection and each pose task so many rows."""
-        spec = self._spec
-        return Scene(
-            size=self._placements[frame].frame_size,
-            detections={
-                task.name: Detections(
+    def scenes(
+        self,
+        spec: ModelSpec,
+        placements: Sequence[Placement],
+        box_counts: Sequence[Sequence[int]],
+        pose_counts: Sequence[Sequence[int]],
+    ) -> list[Scene]:
+        """What was seen in each frame: by frame, of each task with boxes and of each pose task, so
+        many rows."""
+        scenes = []
+        for frame, placement in enumerate(placements):
+            masks, detections, poses, classifications = {}, {}, {}, {}
+            for segmentation, labels in zip(spec.segmentations, self.masks[frame], strict=True):
+                masks[segmentation.name] = Mask(segmentation.classes, labels)
+            for task, (corners, scores, class_ids), n in zip(
+                spec.box_tasks, self.boxes, box_counts[frame], strict=True
+            ):
+                detections[task.name] = Detections(
                     task.classes, corners[frame, :n], scores[frame, :n], class_ids[frame, :n]
                 )
-                for task, (corners, scores, class_ids), n in zip(
-                    spec.box_tasks, self.boxes, box_counts, strict=True
+            for pose, (rows, points, visible), n in zip(
+                spec.poses, self.poses, pose_counts[frame], strict=True
+            ):
+                poses[pose.name] = Poses(
+                    pose.keypoints, rows[frame, :n], points[frame, :n], visible[frame, :n]
                 )
-            },
-            masks={
-                task.name: Mask(task.classes, mask)
-                for task, mask in zip(spec.segmentations, self.masks[frame], strict=True)
-            },
-            poses={
-                task.name: Poses(
-                    task.keypoints, rows[frame, :n], points[frame, :n], scores[frame, :n]
-                )
-                for task, (rows, points, scores), n in zip(
-                    spec.poses, self.poses, pose_counts, strict=True
-                )
-            },
-            classifications={
-                task.name: Classification(task.classes, scores[frame])
-                for task, scores in zip(spec.classifications, self.class_scores, strict=True)
-            },
-        )
+            for group, of_classes in zip(spec.classifications, self.class_scores, strict=True):
+                classifications[group.name] = Classification(group.classes, of_classes[frame])
+            scenes.append(Scene(placement.frame_size, detections, masks, poses, classifications))
+        return scenes

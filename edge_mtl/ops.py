@@ -232,19 +232,16 @@ class FusedHead:
                 )
                 for frame, placement in enumerate(placements)
             ]
-        results = HeadResults(spec, placements, mask_size)
+        results = HeadResults.room(spec, placements, mask_size)
         counts = self._kernel(
-            [raw[name] for name in self._raw_names],
+            list(map(raw.__getitem__, self._raw_names)),
             [placement.numbers for placement in placements],
             results.masks,
             results.boxes,
             results.poses,
             results.class_scores,
         )
-        return [
-            results.scene(frame, box_counts, pose_counts)
-            for frame, (box_counts, pose_counts) in enumerate(zip(*counts, strict=True))
-        ]
+        return results.scenes(spec, placements, *counts)
 
 
 def _check_tensor(tensor: TensorSpec, shape: tuple[int, int, int]) -> None:

@@ -45,7 +45,7 @@ RULES = {
     **dict.fromkeys(CORE, Rule(CORE, (*BASICS, "tomli"), lazily=("rich",))),
     "head_results": Rule(CORE, BASICS),
     "ops": Rule((*CORE, "_kernels", "head_results"), BASICS),
-    "gpu": Rule(CORE, BASICS, lazily=("_kernels", "pycuda")),
+    "gpu": Rule((*CORE, "head_results"), BASICS, lazily=("_kernels", "pycuda")),
     "plane_writer": Rule((*CORE, "ops"), BASICS),
     "data": Rule(CORE, (*BASICS, "cv2"), lazily=("faster_coco_eval",)),
     "runtime": Rule(

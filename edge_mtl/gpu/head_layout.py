@@ -18,9 +18,10 @@ from edge_mtl.gpu.head_plan import (
     DeviceTensor,
     HeadPlan,
 )
+from edge_mtl.head_results import HeadResults
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
-from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
+from edge_mtl.scene import Scene
 from edge_mtl.spec import (
     MAX_FRAMES,
     BoxTask,
@@ -211,39 +212,24 @@ class HeadLayout:
 
     def scenes(self, results: NDArray[np.uint8]) -> list[Scene]:
         """What was seen in each frame, from the buffer of results; arrays are views of it."""
-        return [self._scene(frame, results) for frame in range(len(self._placements))]
-
-    def _scene(self, frame: int, results: NDArray[np.uint8]) -> Scene:
-        spec = self._spec
-
-        def found(task: str, *names: str) -> list[NDArray[Any]]:
-            fields = self._results.fields
-            count = int(fields[task, "found"].of(results)[frame])
-            return [fields[task, name].of(results)[frame][:count] for name in names]
-
-        def whole(task: str, name: str) -> NDArray[Any]:
-            return self._results.fields[task, name].of(results)
-
-        return Scene(
-            size=self._placements[frame].frame_size,
-            detections={
-                task.name: Detections(
-                    task.classes, *found(task.name, "boxes", "scores", "class_ids")
-                )
-                for task in spec.box_tasks
-            },
-            masks={
-                task.name: Mask(task.classes, whole(task.name, str(frame)))
-                for task in spec.segmentations
-            },
-            poses={
-                task.name: Poses(task.keypoints, *found(task.name, "rows", "points", "scores"))
-                for task in spec.poses
-            },
-            classifications={
-                task.name: Classification(task.classes, whole(task.name, "scores")[frame])
-                for task in spec.classifications
-            },
+        spec, frames = self._spec, range(len(self._placements))
+        array = {key: field.of(results) for key, field in self._results.fields.items()}
+        return HeadResults(
+            masks=[[array[task.name, str(n)] for task in spec.segmentations] for n in frames],
+            boxes=[
+                (array[name, "boxes"], array[name, "scores"], array[name, "class_ids"])
+                for name in (task.name for task in spec.box_tasks)
+            ],
+            poses=[
+                (array[name, "rows"], array[name, "points"], array[name, "scores"])
+                for name in (task.name for task in spec.poses)
+            ],
+            class_scores=[array[task.name, "scores"] for task in spec.classifications],
+        ).scenes(
+            spec,
+            self._placements,
+            [[int(array[task.name, "found"][n]) for task in spec.box_tasks] for n in frames],
+            [[int(array[task.name, "found"][n]) for task in spec.poses] for n in frames],
         )
 
     def _cells(self, task: BoxTask) -> int:
