@@ -19,27 +19,21 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
+import labelled_run
 import rows
 import typer
-from ablations import figures_of, only
 from checkout import commit
 from rich.console import Console
 from rich.table import Table
 
-from edge_mtl.cli.progress import make_progress
-from edge_mtl.config import load_config
 from edge_mtl.data.datasets import open_dataset
 from edge_mtl.data.scene_writer import write_scene_folder
 from edge_mtl.labelling.confidence import Confidence
 from edge_mtl.labelling.labelled import Labelled
 from edge_mtl.labelling.network_teacher import NetworkTeacher
 from edge_mtl.machine import Machine
-from edge_mtl.network.checkpoint import load_checkpoint
-from edge_mtl.train.config import DataSource, TrainConfig
-from edge_mtl.train.loop import train
+from edge_mtl.train.config import DataSource
 
-HERE = Path(__file__).parent
 RESULTS = rows.RESULTS / "few_labels.json"
 EPOCHS = 8
 SCALES = (1.0, 1.5)
@@ -60,15 +54,8 @@ class Case(str, Enum):
 LABELLED, PSEUDO, ALL = "labelled frames alone", "and pseudo-labels", "all labels"
 
 
-class Row(msgspec.Struct, kw_only=True):
+class Row(labelled_run.Row, kw_only=True):
     case: Case
-    name: str
-    seed: int
-    miou: float
-    map50: float
-    command: str
-    machine: Machine
-    commit: str
 
 
 def command(
@@ -114,30 +101,22 @@ def _link(link: Path, target: Path) -> None:
 
 def _run(case: Case, name: str, seed: int, sources: list[str], camvid: Path, work: Path) -> Path:
     """Train and measure; give the checkpoint."""
-    base = only("segmentation", "detection")(load_config(HERE / "ablations.toml", TrainConfig))
-    samples = len(open_dataset(f"camvid:{camvid}", "train", None))
-    train_sources = tuple(DataSource(data=each, draws=samples // len(sources)) for each in sources)
-    val = DataSource(data=f"camvid:{camvid}", split="val")
-    data = msgspec.structs.replace(base.data, train=train_sources, val=val, val_limit=20)
-    run = f"few-labels-{case.value}-{name.replace(' ', '-')}-{seed}"
-    config = msgspec.structs.replace(
-        base,
-        name=run,
-        seed=seed,
+    draws = len(open_dataset(f"camvid:{camvid}", "train", None)) // len(sources)
+    checkpoint, miou, map50 = labelled_run.run(
+        f"few-labels-{case.value}-{name}",
+        seed,
+        tuple(DataSource(data=each, draws=draws) for each in sources),
+        camvid,
+        work,
         epochs=EPOCHS,
-        data=data,
         loss_weights={"segmentation": 1.0, "detection": 0.5},
     )
-    with make_progress() as bar:
-        checkpoint = train(config, work, bar) / "last.safetensors"
-    network = load_checkpoint(checkpoint)
-    figures = figures_of(network, f"camvid:{camvid}")
     made = Row(
         case=case,
         name=name,
         seed=seed,
-        miou=figures["segmentation"]["miou"],
-        map50=figures["detection"]["map50"],
+        miou=miou,
+        map50=map50,
         command=f"python benchmarks/few_labels.py --camvid DIR --case {case.value} --seed {seed}",
         machine=Machine.here(),
         commit=commit(),

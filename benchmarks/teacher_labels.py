@@ -16,36 +16,23 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
+import labelled_run
 import rows
 import typer
-from ablations import HERE, SCENES, SCENES_SEED, figures_of, only
+from ablations import SCENES, SCENES_SEED
 from checkout import commit
+from labelled_run import Row
 from rich.console import Console
 from rich.table import Table
 
-from edge_mtl.cli.progress import make_progress
-from edge_mtl.config import load_config
 from edge_mtl.data.rendered import RenderedScenes
 from edge_mtl.data.scene_writer import write_scene_folder
 from edge_mtl.machine import Machine
-from edge_mtl.network.checkpoint import load_checkpoint
-from edge_mtl.train.config import DataSource, TrainConfig
-from edge_mtl.train.loop import train
+from edge_mtl.train.config import DataSource
 
 RESULTS = rows.RESULTS / "teacher_labels.json"
 DRAWS = 368
 _MAIN = "from edge_mtl.cli import main; main()"
-
-
-class Row(msgspec.Struct, kw_only=True):
-    name: str
-    seed: int
-    miou: float
-    map50: float
-    command: str
-    machine: Machine
-    commit: str
 
 
 def command(
@@ -74,29 +61,20 @@ def command(
     }
     for number in seed or [0]:
         for name, sources in runs.items():
-            _run(name, number, sources, camvid, work)
+            _, miou, map50 = labelled_run.run(
+                f"teacher-labels-{name}", number, sources, camvid, work
+            )
+            made = Row(
+                name=name,
+                seed=number,
+                miou=miou,
+                map50=map50,
+                command=f"python benchmarks/teacher_labels.py --camvid DIR --seed {number}",
+                machine=Machine.here(),
+                commit=commit(),
+            )
+            rows.put_row(RESULTS, made, lambda each: (each.name, each.seed))
     Console().print(_table(rows.read_rows(RESULTS, Row)))
-
-
-def _run(name: str, seed: int, sources: tuple[DataSource, ...], camvid: Path, work: Path) -> None:
-    base = only("segmentation", "detection")(load_config(HERE / "ablations.toml", TrainConfig))
-    val = DataSource(data=f"camvid:{camvid}", split="val")
-    data = msgspec.structs.replace(base.data, train=sources, val=val, val_limit=20)
-    run = f"teacher-labels-{name.replace(' ', '-')}-{seed}"
-    config = msgspec.structs.replace(base, name=run, seed=seed, data=data)
-    with make_progress() as bar:
-        checkpoint = train(config, work, bar) / "last.safetensors"
-    figures = figures_of(load_checkpoint(checkpoint), f"camvid:{camvid}")
-    made = Row(
-        name=name,
-        seed=seed,
-        miou=figures["segmentation"]["miou"],
-        map50=figures["detection"]["map50"],
-        command=f"python benchmarks/teacher_labels.py --camvid DIR --seed {seed}",
-        machine=Machine.here(),
-        commit=commit(),
-    )
-    rows.put_row(RESULTS, made, lambda each: (each.name, each.seed))
 
 
 def _table(found_rows: list[Row]) -> Table:
