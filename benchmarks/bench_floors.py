@@ -39,7 +39,9 @@ from report import Report, median_ms
 from edge_mtl import ops
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
-from edge_mtl.spec import InputSpec, Task, TensorSpec
+from edge_mtl.spec import InputSpec
+from edge_mtl.tasks import Task
+from edge_mtl.tensor_spec import TensorSpec
 
 pytestmark = pytest.mark.skipif(
     ops.compiled() is None, reason=ops.why_not_compiled() or "the kernels are compiled"

@@ -22,7 +22,8 @@ from planted_objects import OBJECTS
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from edge_mtl import ops
-from edge_mtl.spec import ClassificationTask, SegmentationTask, Task, TensorSpec
+from edge_mtl.tasks import ClassificationTask, SegmentationTask, Task
+from edge_mtl.tensor_spec import TensorSpec
 
 BASE: tuple[Task, ...] = (SURFACES, THINGS)
 MORE_TASKS: dict[str, tuple[Task, ...]] = {

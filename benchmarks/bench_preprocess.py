@@ -14,7 +14,7 @@ from report import KERNELS, Report
 from rivals.opencv_preprocess import BlobPreprocess, TablePreprocess
 
 from edge_mtl import ops, reference
-from edge_mtl.spec import TensorSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 SCALE, ZERO_POINT = 0.0187, 114  # of the input in 8 bits
 RIVALS: dict[str, Callable[..., Any]] = {

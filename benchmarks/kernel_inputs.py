@@ -20,14 +20,9 @@ from edge_mtl import reference
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Scene
-from edge_mtl.spec import (
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-    TensorSpec,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import DetectionTask, PoseTask, SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 THREADS = 2
 SURFACES = SegmentationTask(name="surfaces", classes=tuple(f"surface {i}" for i in range(12)))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge_mtl import reference
 from edge_mtl.placement import Placement
-from edge_mtl.spec import DetectionTask, PoseTask
+from edge_mtl.tasks import DetectionTask, PoseTask
 
 COLUMNS, ROWS = 5, 4
 OBJECTS = COLUMNS * ROWS

@@ -20,16 +20,15 @@ if TYPE_CHECKING:
     from edge_mtl.runtime.sources import Frame, open_source
     from edge_mtl.runtime.stream import Stream, StreamReport
     from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
-    from edge_mtl.spec import (
+    from edge_mtl.spec import InputSpec, ModelSpec
+    from edge_mtl.tasks import (
         ClassificationTask,
         DecodedDetectionTask,
         DetectionTask,
-        InputSpec,
-        ModelSpec,
         PoseTask,
         SegmentationTask,
-        TensorSpec,
     )
+    from edge_mtl.tensor_spec import TensorSpec
 
     __version__: str
 
@@ -37,9 +36,9 @@ _HOMES = {
     "Bundle": "edge_mtl.bundle",
     "BundleError": "edge_mtl.bundle",
     "Classification": "edge_mtl.scene",
-    "ClassificationTask": "edge_mtl.spec",
-    "DecodedDetectionTask": "edge_mtl.spec",
-    "DetectionTask": "edge_mtl.spec",
+    "ClassificationTask": "edge_mtl.tasks",
+    "DecodedDetectionTask": "edge_mtl.tasks",
+    "DetectionTask": "edge_mtl.tasks",
     "Detections": "edge_mtl.scene",
     "EdgeMtlError": "edge_mtl.errors",
     "Frame": "edge_mtl.runtime.sources",
@@ -47,13 +46,13 @@ _HOMES = {
     "Mask": "edge_mtl.scene",
     "ModelSpec": "edge_mtl.spec",
     "Pipeline": "edge_mtl.runtime.pipeline",
-    "PoseTask": "edge_mtl.spec",
+    "PoseTask": "edge_mtl.tasks",
     "Poses": "edge_mtl.scene",
     "Scene": "edge_mtl.scene",
-    "SegmentationTask": "edge_mtl.spec",
+    "SegmentationTask": "edge_mtl.tasks",
     "Stream": "edge_mtl.runtime.stream",
     "StreamReport": "edge_mtl.runtime.stream",
-    "TensorSpec": "edge_mtl.spec",
+    "TensorSpec": "edge_mtl.tensor_spec",
     "UsageError": "edge_mtl.errors",
     "open_source": "edge_mtl.runtime.sources",
 }

@@ -18,7 +18,8 @@ from typing import Any, Literal
 import msgspec
 
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.spec import ModelSpec, TensorSpec
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -23,14 +23,9 @@ from edge_mtl.head_results import HeadResults
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Scene
-from edge_mtl.spec import (
-    MAX_FRAMES,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    TensorSpec,
-)
+from edge_mtl.spec import MAX_FRAMES, InputSpec, ModelSpec
+from edge_mtl.tasks import DetectionTask, PoseTask
+from edge_mtl.tensor_spec import TensorSpec
 
 # dtype, (channels, height, width), scale, zero point; and a level's stride and its two tensors
 _TensorTuple: TypeAlias = tuple[str, tuple[int, int, int], float, int]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.ops import Preprocessor
 from edge_mtl.placement import Placement
-from edge_mtl.spec import ModelSpec, PlaneInput, TensorSpec
+from edge_mtl.spec import ModelSpec, PlaneInput
+from edge_mtl.tensor_spec import TensorSpec
 
 
 class PlaneWriter:

@@ -8,7 +8,8 @@ import msgspec
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from edge_mtl.spec import ModelSpec, TensorSpec
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 _DTYPES: dict[int, Literal["uint8", "int8"]] = {
     TensorProto.UINT8: "uint8",

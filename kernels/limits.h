@@ -1,4 +1,5 @@
-// What the kernels take at most, on every processor alike. edge_mtl/spec.py has the same numbers.
+// What the kernels take at most, on every processor alike. edge_mtl/spec.py and tasks.py have
+// the same numbers.
 #pragma once
 
 namespace edge_mtl {

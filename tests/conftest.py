@@ -13,15 +13,9 @@ import pytest
 from edge_mtl.bundle import Bundle
 from edge_mtl.data.augmentation import Augmentation
 from edge_mtl.scene import Scene
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-    TensorSpec,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 EDGE_SCALE, EDGE_ZERO_POINT = 0.1, 128
 

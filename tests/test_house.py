@@ -36,7 +36,7 @@ class Rule(NamedTuple):
 
 CORE = (
     *("bundle", "config", "errors", "extras", "machine", "placement", "reference", "scene"),
-    *("spec", "timing", "zoo"),
+    *("spec", "tasks", "tensor_spec", "timing", "zoo"),
 )
 BASICS = ("msgspec", "numpy")
 

@@ -13,15 +13,9 @@ from edge_mtl import ops, reference
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.placement import Placement
 from edge_mtl.scene import Scene
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-    TensorSpec,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 pytest.importorskip("edge_mtl._kernels", reason="the compiled kernels are not built")
 
@@ -233,7 +227,8 @@ sys.modules["edge_mtl._kernels"] = None
 import numpy as np
 from edge_mtl import ops, reference
 from edge_mtl.placement import Placement
-from edge_mtl.spec import InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import SegmentationTask
 spec = ModelSpec(name="m", input=InputSpec(width=64, height=32), backbone="edgenet",
                  tasks=(SegmentationTask(name="mask", classes=("a", "b")),))
 placement = Placement.fit((50, 50), spec.input)

@@ -23,6 +23,8 @@ LIGHT_MODULES = (
     "edge_mtl.reference",
     "edge_mtl.scene",
     "edge_mtl.spec",
+    "edge_mtl.tasks",
+    "edge_mtl.tensor_spec",
     "edge_mtl.timing",
     "edge_mtl.zoo",
     "edge_mtl.runtime.benchmark",

@@ -11,7 +11,9 @@ import pytest
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.placement import Placement
 from edge_mtl.plane_writer import PlaneWriter
-from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput, SegmentationTask, TensorSpec
+from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput
+from edge_mtl.tasks import SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 SPEC = ModelSpec(
     name="two",

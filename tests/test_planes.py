@@ -13,7 +13,8 @@ from edge_mtl.data.rendered import RenderedScenes
 from edge_mtl.data.scene_writer import write_scene_folder
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime.pipeline import Pipeline
-from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput
+from edge_mtl.tasks import SegmentationTask
 
 torch = pytest.importorskip("torch", reason="networks are made with torch, of the extra train")
 pytest.importorskip("lightning_fabric", reason="training is in the extra train")

@@ -6,18 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge_mtl.spec import (
-    RESERVED_NAMES,
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PlaneInput,
-    PoseTask,
-    SegmentationTask,
-    Task,
-    TensorSpec,
-)
+from edge_mtl.spec import RESERVED_NAMES, InputSpec, ModelSpec, PlaneInput
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask, Task
+from edge_mtl.tensor_spec import TensorSpec
 
 ROAD = SegmentationTask(name="classes", classes=("Road", "Car"))
 CARS = DetectionTask(name="objects", classes=("Car",), strides=(8, 32))

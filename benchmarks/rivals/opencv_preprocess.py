@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from edge_mtl import reference
 from edge_mtl.placement import Placement
-from edge_mtl.spec import InputSpec, TensorSpec
+from edge_mtl.spec import InputSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 
 class _Letterbox:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_mtl import reference
-from edge_mtl.spec import DetectionTask, PoseTask
+from edge_mtl.tasks import DetectionTask, PoseTask
 from rivals.cell_grid import CellGrid
 from rivals.mask_window import MaskWindow
 

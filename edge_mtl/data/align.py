@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
 from edge_mtl.errors import UsageError
-from edge_mtl.spec import ClassificationTask, ModelSpec
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import ClassificationTask
 
 _UNKNOWN = -1
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from edge_mtl.spec import Fraction
+from edge_mtl.tasks import Fraction
 
 Positive = Annotated[float, Meta(gt=0.0)]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_mtl.spec import Fraction
+from edge_mtl.tasks import Fraction
 
 
 class MaskMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

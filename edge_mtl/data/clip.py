@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_mtl.data.sample import Boxes
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 MIN_SIDE_PX = 1.0
 """A box needs at least this width and height within its image."""

@@ -25,7 +25,7 @@ from edge_mtl.data.datasets import folder_listing
 from edge_mtl.data.images import read_image
 from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 _YEARS = ("2017", "2014", "")
 _NO_STUFF = "other"

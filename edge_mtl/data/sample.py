@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 IGNORE = 255
 """Mask value of a pixel that nobody labelled: it gives no loss and counts in no metric."""

@@ -21,7 +21,7 @@ from edge_mtl.data.datasets import folder_listing
 from edge_mtl.data.images import read_image, read_mask, read_plane
 from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 FORMAT_VERSION = 1
 

@@ -16,7 +16,7 @@ from edge_mtl.data.datasets import Dataset
 from edge_mtl.data.sample import Sample
 from edge_mtl.data.scene_folder import FORMAT_VERSION, FolderCard, FrameLabels, png_path
 from edge_mtl.errors import EdgeMtlError, UsageError
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 JPEG_QUALITY = 92
 _UNFINISHED = "dataset.json.part"

@@ -22,7 +22,7 @@ from edge_mtl.data.images import read_image
 from edge_mtl.data.sample import Boxes, Sample, Vocabulary
 from edge_mtl.data.yolo_layout import find_images, label_file, read_description
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 _BOX_VALUES = 5
 _FARTHEST = 1.0

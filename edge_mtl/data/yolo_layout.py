@@ -15,7 +15,7 @@ import msgspec
 from edge_mtl.data.datasets import folder_listing
 from edge_mtl.data.images import IMAGE_SUFFIXES
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 _FOLDERS = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 """By split, what its folder may be called."""

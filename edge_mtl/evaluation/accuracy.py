@@ -18,7 +18,8 @@ from edge_mtl.evaluation.meters import Meters, TaskAccuracy
 from edge_mtl.evaluation.scores import mean
 from edge_mtl.runtime.engines import Engine
 from edge_mtl.runtime.pipeline import Pipeline
-from edge_mtl.spec import BoxTask, ModelSpec
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import BoxTask
 
 RANKING_THRESHOLD = 0.01
 """Detections below this score are left out of mAP: they hardly move it and cost time."""

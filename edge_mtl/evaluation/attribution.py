@@ -20,14 +20,8 @@ from torch import Tensor, nn
 from edge_mtl.evaluation.classification import HOLDS
 from edge_mtl.placement import Placement
 from edge_mtl.runtime.palette import tints_of
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-    Task,
-)
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask, Task
 
 _BLUR_SHARE = 1 / 160
 """Of the input's width, the sigma of the blur: single pixels of a gradient are noise."""

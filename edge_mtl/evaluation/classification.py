@@ -12,7 +12,7 @@ from torchmetrics.functional.classification import multilabel_average_precision
 
 from edge_mtl.evaluation.scores import Scores, by_class, macro, mean, scores
 from edge_mtl.scene import Classification
-from edge_mtl.spec import ClassificationTask
+from edge_mtl.tasks import ClassificationTask
 
 HOLDS = 0.5
 """From this score on, a class of a multi-label task holds."""

@@ -19,7 +19,7 @@ from edge_mtl.evaluation.average_precision import interpolated_precisions
 from edge_mtl.evaluation.matching import IGNORED_SHARE, MATCH_IOU, iou, match, share_inside
 from edge_mtl.evaluation.scores import Scores, mean, scores
 from edge_mtl.scene import Detections
-from edge_mtl.spec import BoxTask
+from edge_mtl.tasks import BoxTask
 
 
 class ClassAccuracy(Scores, kw_only=True):

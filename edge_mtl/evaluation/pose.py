@@ -17,7 +17,7 @@ from edge_mtl.evaluation.detection import deployed
 from edge_mtl.evaluation.matching import IGNORED_SHARE, MATCH_IOU, iou, match, share_inside
 from edge_mtl.evaluation.scores import Scores, mean, scores
 from edge_mtl.scene import Detections, Poses
-from edge_mtl.spec import KEYPOINTS, DetectionTask, PoseTask
+from edge_mtl.tasks import KEYPOINTS, DetectionTask, PoseTask
 
 PCK_SHARE = 0.2
 """PCK counts a keypoint within this share of the longer side of the person's box."""

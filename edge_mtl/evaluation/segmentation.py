@@ -10,7 +10,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from edge_mtl.data.sample import IGNORE
 from edge_mtl.evaluation.scores import Scores, by_class, macro, mean
-from edge_mtl.spec import SegmentationTask
+from edge_mtl.tasks import SegmentationTask
 
 
 class SegmentationAccuracy(Scores, kw_only=True):

@@ -15,7 +15,8 @@ from edge_mtl.gpu.kernel_code import THREADS, load_kernel
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Scene
-from edge_mtl.spec import ModelSpec, TensorSpec
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 
 class FusedHead:

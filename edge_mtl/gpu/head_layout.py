@@ -22,15 +22,9 @@ from edge_mtl.head_results import HeadResults
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Scene
-from edge_mtl.spec import (
-    MAX_FRAMES,
-    BoxTask,
-    DecodedDetectionTask,
-    DetectionTask,
-    ModelSpec,
-    PoseTask,
-    TensorSpec,
-)
+from edge_mtl.spec import MAX_FRAMES, ModelSpec
+from edge_mtl.tasks import BoxTask, DecodedDetectionTask, DetectionTask, PoseTask
+from edge_mtl.tensor_spec import TensorSpec
 
 _ALIGNMENT = 256
 _TILE_WIDTH, _TILE_HEIGHT = 128, 16  # of device_masks.cuh

@@ -9,7 +9,8 @@ from math import ceil
 from edge_mtl.errors import UsageError
 from edge_mtl.gpu.head_plan import DTYPES
 from edge_mtl.placement import Placement
-from edge_mtl.spec import MAX_FRAMES, InputSpec, TensorSpec
+from edge_mtl.spec import MAX_FRAMES, InputSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 _TILE_WIDTH, _TILE_HEIGHT = 128, 16  # of preprocess.cu
 

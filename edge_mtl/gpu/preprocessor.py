@@ -16,7 +16,8 @@ from edge_mtl.gpu.device_array import address_of
 from edge_mtl.gpu.input_plan import InputPlan, input_blocks, plan_input
 from edge_mtl.gpu.kernel_code import THREADS, load_kernel
 from edge_mtl.placement import Placement
-from edge_mtl.spec import InputSpec, TensorSpec
+from edge_mtl.spec import InputSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 
 class Preprocessor:

@@ -12,7 +12,7 @@ from edge_mtl.data.clip import boxes_in_image
 from edge_mtl.data.sample import IGNORE, Boxes
 from edge_mtl.errors import UsageError
 from edge_mtl.labelling.teacher import FoundAttribute, FoundBoxes, FoundMask
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 _VISIBLE = 2.0  # COCO's visibility of a keypoint that can be seen
 

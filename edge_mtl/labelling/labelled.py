@@ -22,7 +22,7 @@ from edge_mtl.labelling.confidence import (
 )
 from edge_mtl.labelling.teacher import Findings, FoundBoxes, PoseTeacher, Teacher
 from edge_mtl.labelling.views import merged
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 PEOPLE = ("person", "pedestrian")
 """The box classes that pose teachers look at, as readers and networks call them."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 _MARGIN = 1.25  # of the longer side of the box: it is trained on crops with some street around
 _OUTPUT = [1, 1, len(KEYPOINTS), 3]

@@ -20,7 +20,8 @@ from edge_mtl.placement import Placement
 from edge_mtl.runtime.engines import open_engine
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.scene import Scene
-from edge_mtl.spec import KEYPOINTS, BoxTask, ModelSpec
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import KEYPOINTS, BoxTask
 
 _LEAST_SCORE = 0.05  # what is surely no box, not even a doubtful one
 _SAME_OBJECT_IOU = 0.5

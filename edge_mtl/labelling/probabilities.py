@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from edge_mtl.placement import Placement
 from edge_mtl.reference import class_logits, dequantise
 from edge_mtl.reference.taps import ONE, Taps, linear_taps
-from edge_mtl.spec import SegmentationTask, TensorSpec
+from edge_mtl.tasks import SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 
 def frame_probabilities(

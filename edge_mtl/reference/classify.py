@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from edge_mtl.reference.raw_tensor import dequantise
 from edge_mtl.reference.scores import bounded_logits, exponential, sigmoid
 from edge_mtl.scene import Classification
-from edge_mtl.spec import ClassificationTask, TensorSpec
+from edge_mtl.tasks import ClassificationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 
 def classify(task: ClassificationTask, tensor: TensorSpec, raw: NDArray[Any]) -> Classification:

@@ -11,7 +11,8 @@ from edge_mtl.placement import Placement
 from edge_mtl.reference.detect import keep_best
 from edge_mtl.reference.raw_tensor import dequantise
 from edge_mtl.scene import Detections
-from edge_mtl.spec import DecodedDetectionTask, TensorSpec
+from edge_mtl.tasks import DecodedDetectionTask
+from edge_mtl.tensor_spec import TensorSpec
 
 
 def find_decoded(

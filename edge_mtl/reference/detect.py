@@ -12,7 +12,8 @@ from edge_mtl.placement import Placement
 from edge_mtl.reference.raw_tensor import dequantise, level_names
 from edge_mtl.reference.scores import bounded_logits, exponential, logit, sigmoid
 from edge_mtl.scene import Detections
-from edge_mtl.spec import BoxTask, DetectionTask, TensorSpec
+from edge_mtl.tasks import BoxTask, DetectionTask
+from edge_mtl.tensor_spec import TensorSpec
 
 MIN_CANDIDATES = 1000
 """Non-maximum suppression looks at this many best cells, or at `max_boxes` if that is more."""

@@ -14,7 +14,8 @@ from edge_mtl.reference.detect import detect
 from edge_mtl.reference.pose import find_poses
 from edge_mtl.reference.segment import class_logits, segment
 from edge_mtl.scene import Mask, Scene
-from edge_mtl.spec import ModelSpec, TensorSpec
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 MaskSize = Literal["frame", "network"]
 

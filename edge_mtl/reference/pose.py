@@ -13,7 +13,8 @@ from edge_mtl.reference.detect import Cells
 from edge_mtl.reference.raw_tensor import dequantise, level_names
 from edge_mtl.reference.scores import sigmoid
 from edge_mtl.scene import Detections, Poses
-from edge_mtl.spec import PoseTask, TensorSpec
+from edge_mtl.tasks import PoseTask
+from edge_mtl.tensor_spec import TensorSpec
 
 
 def find_poses(

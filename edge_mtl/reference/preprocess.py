@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from edge_mtl.placement import Placement
 from edge_mtl.reference.taps import PIXEL_ONE, blend, linear_taps
-from edge_mtl.spec import InputSpec, TensorSpec
+from edge_mtl.spec import InputSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 
 def pixel_table(network_input: InputSpec, tensor: TensorSpec) -> NDArray[Any]:

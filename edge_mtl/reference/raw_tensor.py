@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mtl.spec import DetectionTask, PoseTask, TensorSpec
+from edge_mtl.tasks import DetectionTask, PoseTask
+from edge_mtl.tensor_spec import TensorSpec
 
 
 def level_names(task: DetectionTask | PoseTask, stride: int) -> tuple[str, str]:

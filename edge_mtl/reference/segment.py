@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from edge_mtl.placement import Placement
 from edge_mtl.reference.scores import bounded_logits
 from edge_mtl.reference.taps import blend, linear_taps
-from edge_mtl.spec import SegmentationTask, TensorSpec
+from edge_mtl.tasks import SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 
 def class_logits(task: SegmentationTask, tensor: TensorSpec, logits: NDArray[Any]) -> NDArray[Any]:

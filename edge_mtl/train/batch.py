@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from edge_mtl.data.sample import IGNORE, Boxes, Sample
-from edge_mtl.spec import KEYPOINTS, ClassificationTask, ModelSpec, PlaneInput
+from edge_mtl.spec import ModelSpec, PlaneInput
+from edge_mtl.tasks import KEYPOINTS, ClassificationTask
 
 NO_CLASS = -100
 """The class id of a sample that does not say; PyTorch's cross-entropy ignores it too."""

@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from edge_mtl.data.augmentation import Augmentation
 from edge_mtl.data.class_map import ClassMap
-from edge_mtl.spec import Fraction, ModelSpec
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import Fraction
 from edge_mtl.train.distillation.config import DistillationConfig
 from edge_mtl.train.weighting.config import WeightingConfig
 

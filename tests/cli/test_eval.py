@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 from edge_mtl.cli import app
 from edge_mtl.data.sample import Sample, Vocabulary
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.spec import InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import SegmentationTask
 
 pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
 torch = pytest.importorskip("torch", reason="torch, of the extra train, is not installed")

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from edge_mtl.cli import app
-from edge_mtl.spec import InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import SegmentationTask
 
 pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
 pytest.importorskip("torch_pruning", reason="Torch-Pruning, of the extra train, is not installed")

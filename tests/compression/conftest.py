@@ -13,7 +13,8 @@ from edge_mtl.data.sample import Sample, Vocabulary
 from edge_mtl.network.network import Network
 from edge_mtl.ops import Preprocessor
 from edge_mtl.placement import Placement
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import DetectionTask, SegmentationTask
 
 SPEC = ModelSpec(
     name="tiny",

@@ -15,7 +15,8 @@ from edge_mtl.data.sample import Sample
 from edge_mtl.export.schemes import scheme
 from edge_mtl.network.narrowing import network_from_weights
 from edge_mtl.network.network import Network
-from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput
+from edge_mtl.tasks import SegmentationTask
 
 SPEC = ModelSpec(
     name="planes",

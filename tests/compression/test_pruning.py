@@ -21,7 +21,8 @@ from edge_mtl.export.quantize import quantize
 from edge_mtl.export.schemes import scheme
 from edge_mtl.network.checkpoint import load_checkpoint, save_checkpoint
 from edge_mtl.network.network import Network
-from edge_mtl.spec import ClassificationTask, ModelSpec, PoseTask
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import ClassificationTask, PoseTask
 
 Make = Callable[[ModelSpec], Network]
 Picture = Callable[[int], Tensor]

@@ -6,15 +6,8 @@ import pytest
 from edge_mtl.data.align import Alignment, align
 from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
 from edge_mtl.errors import UsageError
-from edge_mtl.spec import (
-    KEYPOINTS,
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import KEYPOINTS, ClassificationTask, DetectionTask, PoseTask, SegmentationTask
 
 VOCABULARY = Vocabulary(
     masks={"segmentation": ("Sky", "Road", "Car"), "lanes": ("background", "lane")},

@@ -10,7 +10,8 @@ from edge_mtl.config import convert_config
 from edge_mtl.data.augment import PAD, Augmentation, augment
 from edge_mtl.data.sample import IGNORE, Boxes, Sample
 from edge_mtl.errors import UsageError
-from edge_mtl.spec import KEYPOINTS, InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import KEYPOINTS, SegmentationTask
 
 LEFT, RIGHT = KEYPOINTS.index("left_eye"), KEYPOINTS.index("right_eye")
 

@@ -3,7 +3,7 @@ import pytest
 
 from edge_mtl.data.boxes import joined_boxes, moved, taken
 from edge_mtl.data.sample import Boxes
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 
 def boxes_of(count, keypoints=False, searched=None):

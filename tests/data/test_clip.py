@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edge_mtl.data.clip import boxes_in_image
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 SIZE = 64, 48
 

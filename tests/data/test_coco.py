@@ -8,7 +8,7 @@ from edge_mtl.data.coco import Coco
 from edge_mtl.data.datasets import open_dataset
 from edge_mtl.data.sample import IGNORE
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 PERSON, CAR, SKY, ROAD, OTHER = 1, 3, 157, 149, 183  # COCO's ids leave gaps
 IMAGES = [

@@ -5,7 +5,7 @@ import pytest
 
 from edge_mtl.data.copy_paste import copy_paste
 from edge_mtl.data.sample import IGNORE, Boxes, Sample
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 SKY, ROAD, CAR, POLE, SIGN, LAWN = range(6)
 NOSE, LEFT, RIGHT = (KEYPOINTS.index(n) for n in ("nose", "left_wrist", "right_wrist"))

@@ -7,7 +7,7 @@ from edge_mtl.data.class_map import AttributeMap, ClassMap, MaskMap
 from edge_mtl.data.mapped import mapped
 from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
 from edge_mtl.errors import UsageError
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 SAMPLE = Sample(
     image=np.zeros((2, 4, 3), np.uint8),

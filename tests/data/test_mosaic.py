@@ -6,7 +6,7 @@ import pytest
 from edge_mtl.data.augment import Augmentation, augment
 from edge_mtl.data.mosaic import Tile, joined, quartered
 from edge_mtl.data.sample import IGNORE, Boxes, Sample
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 SIZE = 64, 48

@@ -21,7 +21,8 @@ from edge_mtl.data.scene_folder import SceneFolder
 from edge_mtl.data.scene_writer import write_scene_folder
 from edge_mtl.data.warp import warp
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput
+from edge_mtl.tasks import SegmentationTask
 
 ROAD, CAR = 1, 2
 

@@ -8,7 +8,7 @@ from edge_mtl.data.sample import IGNORE, Boxes, Sample, Vocabulary
 from edge_mtl.data.scene_folder import FORMAT_VERSION, SceneFolder
 from edge_mtl.data.scene_writer import write_scene_folder
 from edge_mtl.errors import EdgeMtlError, UsageError
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 
 class Scenes:

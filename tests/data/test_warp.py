@@ -6,7 +6,8 @@ import pytest
 from edge_mtl.data.sample import IGNORE, Boxes, Sample
 from edge_mtl.data.warp import fill_outside, warp
 from edge_mtl.placement import Placement
-from edge_mtl.spec import KEYPOINTS, InputSpec
+from edge_mtl.spec import InputSpec
+from edge_mtl.tasks import KEYPOINTS
 
 IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 

@@ -8,7 +8,7 @@ import pytest
 from edge_mtl.data.datasets import open_dataset
 from edge_mtl.data.yolo import Yolo
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 REAL = Path(
     os.environ.get("EDGE_MTL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")

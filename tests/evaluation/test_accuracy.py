@@ -17,7 +17,8 @@ from edge_mtl.evaluation.accuracy import RANKING_THRESHOLD, evaluate
 from edge_mtl.evaluation.table import accuracy_table
 from edge_mtl.network.engine import TorchEngine
 from edge_mtl.runtime.engines import open_engine
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import DetectionTask, SegmentationTask
 
 SPEC = ModelSpec(
     name="tiny",

@@ -8,14 +8,8 @@ from torch.nn import functional as F
 
 from edge_mtl.evaluation.attribution import attributions
 from edge_mtl.placement import Placement
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
 
 SPEC = ModelSpec(
     name="linear",

@@ -5,7 +5,7 @@ import pytest
 
 from edge_mtl.evaluation.classification import ClassificationMeter, MultiLabelMeter
 from edge_mtl.scene import Classification
-from edge_mtl.spec import ClassificationTask
+from edge_mtl.tasks import ClassificationTask
 
 TIME = ClassificationTask(name="time", classes=("day", "dusk", "night"))
 PRESENT = ClassificationTask(name="present", classes=("car", "sign", "dog"), multi_label=True)

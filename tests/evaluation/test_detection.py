@@ -7,7 +7,7 @@ import pytest
 from edge_mtl.data.sample import Boxes
 from edge_mtl.evaluation.detection import DetectionMeter
 from edge_mtl.scene import Detections
-from edge_mtl.spec import DetectionTask
+from edge_mtl.tasks import DetectionTask
 
 TASK = DetectionTask(classes=("car", "sign", "boat"), score_threshold=0.5)
 Row = tuple[float, float, float, float]

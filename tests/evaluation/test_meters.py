@@ -9,15 +9,8 @@ from edge_mtl.evaluation.accuracy import Accuracy
 from edge_mtl.evaluation.meters import Meters
 from edge_mtl.evaluation.table import accuracy_table
 from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
-from edge_mtl.spec import (
-    KEYPOINTS,
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import KEYPOINTS, ClassificationTask, DetectionTask, PoseTask, SegmentationTask
 
 SPEC = ModelSpec(
     name="all",

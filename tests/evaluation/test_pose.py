@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from edge_mtl.data.sample import Boxes
 from edge_mtl.evaluation.pose import PoseMeter, oks, pck
 from edge_mtl.scene import Detections, Poses
-from edge_mtl.spec import KEYPOINTS, DetectionTask, PoseTask
+from edge_mtl.tasks import KEYPOINTS, DetectionTask, PoseTask
 
 DETECTION = DetectionTask(classes=("car", "pedestrian"), score_threshold=0.5)
 # A subset of COCO's in an order of its own, with one that no data set labels.

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from edge_mtl.data.sample import IGNORE
 from edge_mtl.evaluation.segmentation import SegmentationMeter
-from edge_mtl.spec import SegmentationTask
+from edge_mtl.tasks import SegmentationTask
 
 TASK = SegmentationTask(name="surface", classes=("sky", "road", "grass", "snow"))
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from edge_mtl.data.sample import Boxes, Sample, Vocabulary
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import DetectionTask, SegmentationTask
 
 if TYPE_CHECKING:
     import onnx

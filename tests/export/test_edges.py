@@ -11,7 +11,8 @@ from edge_mtl.bundle import Bundle
 from edge_mtl.export.edges import edge_tensors, strip_edges
 from edge_mtl.export.graph import structured_picture
 from edge_mtl.network.network import Network
-from edge_mtl.spec import InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import SegmentationTask
 
 
 def test_stripped_edges_are_8_bit_and_mean_the_same(

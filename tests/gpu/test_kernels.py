@@ -13,15 +13,9 @@ from edge_mtl import reference
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Scene
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-    TensorSpec,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 torch = pytest.importorskip("torch", reason="torch holds the tensors on the GPU")
 driver = pytest.importorskip("pycuda.driver", reason="PyCUDA, of the extra gpu, launches them")

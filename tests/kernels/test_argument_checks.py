@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_mtl import reference, spec
+from edge_mtl import reference, spec, tasks
 from edge_mtl.gpu import head_plan
 
 _kernels = pytest.importorskip("edge_mtl._kernels", reason="the compiled kernels are not built")
@@ -46,8 +46,8 @@ def test_there_is_room_for_eight_tasks_of_a_kind():
 def test_limits_are_those_of_the_spec():
     header = Path(__file__).parents[2] / "kernels" / "limits.h"
     limits = dict(re.findall(r"constexpr int kMax(\w+) = (\d+);", header.read_text()))
-    assert int(limits["Candidates"]) == spec.MAX_BOXES >= reference.MIN_CANDIDATES
-    assert int(limits["Bins"]) == spec.MAX_BINS
+    assert int(limits["Candidates"]) == tasks.MAX_BOXES >= reference.MIN_CANDIDATES
+    assert int(limits["Bins"]) == tasks.MAX_BINS
     assert int(limits["Tasks"]) == spec.MAX_TASKS
     assert int(limits["Frames"]) == spec.MAX_FRAMES
     assert int(limits["Levels"]) == head_plan.MAX_LEVELS == 4  # strides 4, 8, 16 and 32

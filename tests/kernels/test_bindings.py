@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from edge_mtl import ops
 from edge_mtl.placement import Placement
-from edge_mtl.spec import InputSpec, TensorSpec
+from edge_mtl.spec import InputSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 _kernels = pytest.importorskip("edge_mtl._kernels", reason="the compiled kernels are not built")
 

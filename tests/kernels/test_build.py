@@ -38,8 +38,9 @@ if len(sys.argv) > 1:
 import hashlib
 from edge_mtl import ops
 from edge_mtl.placement import Placement
-from edge_mtl.spec import (
-    ClassificationTask, DetectionTask, InputSpec, ModelSpec, PoseTask, SegmentationTask, TensorSpec)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 spec = ModelSpec(name="m", input=InputSpec(width=320, height=192), backbone="edgenet", tasks=(
     SegmentationTask(name="mask", classes=tuple("abcdefg")),
     SegmentationTask(name="fine", classes=tuple("ab"), stride=1, binary=True),

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from edge_mtl import ops, reference
 from edge_mtl.errors import UsageError
 from edge_mtl.placement import Placement
-from edge_mtl.spec import DecodedDetectionTask, InputSpec, ModelSpec, TensorSpec
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import DecodedDetectionTask
+from edge_mtl.tensor_spec import TensorSpec
 
 INPUT = InputSpec(width=96, height=64)
 # Letterboxed to 96x48 at y = 8: a pixel of the input covers 2 of the frame.

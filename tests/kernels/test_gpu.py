@@ -18,15 +18,9 @@ from edge_mtl import reference
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.gpu import FusedHead, Preprocessor, fused_head, kernel_code
 from edge_mtl.placement import Placement
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-    TensorSpec,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 SPEC = ModelSpec(
     name="gpu",

@@ -16,16 +16,15 @@ from edge_mtl.gpu.head_plan import HeadPlan
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Scene
-from edge_mtl.spec import (
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import (
     ClassificationTask,
     DecodedDetectionTask,
     DetectionTask,
-    InputSpec,
-    ModelSpec,
     PoseTask,
     SegmentationTask,
-    TensorSpec,
 )
+from edge_mtl.tensor_spec import TensorSpec
 
 Run = Callable[..., list[Scene]]
 

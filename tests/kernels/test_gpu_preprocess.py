@@ -14,7 +14,8 @@ from edge_mtl import reference
 from edge_mtl.errors import UsageError
 from edge_mtl.gpu.input_plan import InputPlan, input_blocks, plan_input
 from edge_mtl.placement import Placement
-from edge_mtl.spec import InputSpec, TensorSpec
+from edge_mtl.spec import InputSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 
 @pytest.fixture(scope="module")

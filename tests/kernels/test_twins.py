@@ -10,14 +10,9 @@ from numpy.typing import NDArray
 
 from edge_mtl import ops, reference
 from edge_mtl.placement import Placement
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    PoseTask,
-    SegmentationTask,
-    TensorSpec,
-)
+from edge_mtl.spec import InputSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 _kernels = pytest.importorskip("edge_mtl._kernels", reason="the compiled kernels are not built")
 

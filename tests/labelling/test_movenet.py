@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.extras import explain
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
 

@@ -14,15 +14,8 @@ from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.labelling.network_teacher import NetworkTeacher
 from edge_mtl.runtime.pipeline import Pipeline
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PlaneInput,
-    PoseTask,
-    SegmentationTask,
-)
+from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
 
 STRIDE = 8
 SPEC = ModelSpec(

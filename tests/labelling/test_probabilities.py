@@ -6,7 +6,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from edge_mtl.labelling.probabilities import frame_probabilities, winners
 from edge_mtl.placement import Placement
-from edge_mtl.spec import InputSpec, SegmentationTask, TensorSpec
+from edge_mtl.spec import InputSpec
+from edge_mtl.tasks import SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 TASK = SegmentationTask(name="classes", classes=("a", "b", "c"))
 FLOAT = TensorSpec("classes", (1, 3, 16, 24))

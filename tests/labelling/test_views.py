@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from edge_mtl.labelling.teacher import FoundBoxes
 from edge_mtl.labelling.views import merged, mirrored
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 
 def boxes(*rows: tuple[float, float, float, float, int, float]) -> FoundBoxes:

@@ -8,14 +8,8 @@ from edge_mtl.errors import UsageError
 from edge_mtl.network.attention import CrossTask, SqueezeExcite
 from edge_mtl.network.features import Features
 from edge_mtl.network.network import Network
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    SegmentationTask,
-    Task,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, SegmentationTask, Task
 
 SEGMENTATION = SegmentationTask(name="surface", classes=("road", "grass"))
 DETECTION = DetectionTask(classes=("car",), strides=(8, 16))

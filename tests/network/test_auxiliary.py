@@ -6,7 +6,8 @@ import torch
 from edge_mtl.errors import UsageError
 from edge_mtl.network.auxiliary import AuxiliaryHeads
 from edge_mtl.network.network import Network
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask, Task
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import DetectionTask, SegmentationTask, Task
 
 
 def make_spec(*tasks: Task, backbone: str = "edgenet-n") -> ModelSpec:

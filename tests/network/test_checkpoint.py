@@ -9,7 +9,8 @@ import torch
 
 from edge_mtl.network.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from edge_mtl.network.network import Network
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import DetectionTask, SegmentationTask
 
 SPEC = ModelSpec(
     name="tiny",

@@ -13,15 +13,8 @@ from torch import nn
 
 from edge_mtl.data.sample import Sample, Vocabulary
 from edge_mtl.network.network import Network
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-    Task,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask, Task
 
 onnx = pytest.importorskip("onnx", reason="onnx, of the extra export, is missing")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is missing")

@@ -5,7 +5,8 @@ import torch
 
 from edge_mtl.network.engine import TorchEngine
 from edge_mtl.network.network import Network
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import DetectionTask, SegmentationTask
 
 SPEC = ModelSpec(
     name="tiny",

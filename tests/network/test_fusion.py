@@ -13,7 +13,8 @@ from torch import Tensor
 from edge_mtl.errors import UsageError
 from edge_mtl.network.checkpoint import load_checkpoint, narrow_as, save_checkpoint
 from edge_mtl.network.network import Network
-from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput
+from edge_mtl.tasks import SegmentationTask
 
 Fusion = Literal["early", "stem"]
 BACKBONES = ("edgenet-n", "efficientnet-lite0", "vgg11", "fusionnet")

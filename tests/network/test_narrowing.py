@@ -16,7 +16,8 @@ from edge_mtl.network.checkpoint import (
 )
 from edge_mtl.network.narrowing import is_narrow, narrow, network_from_weights
 from edge_mtl.network.network import Network
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import DetectionTask
 
 SPEC = ModelSpec(
     name="tiny",

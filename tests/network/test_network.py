@@ -11,15 +11,8 @@ from edge_mtl.errors import UsageError
 from edge_mtl.network.backbones import BACKBONES
 from edge_mtl.network.features import Features
 from edge_mtl.network.network import Network
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-    Task,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask, Task
 
 TASKS: tuple[Task, ...] = (
     SegmentationTask(name="drivable", classes=("no", "yes"), stride=8, binary=True),

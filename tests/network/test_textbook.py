@@ -10,14 +10,8 @@ from edge_mtl.errors import UsageError
 from edge_mtl.network.checkpoint import load_checkpoint, save_checkpoint
 from edge_mtl.network.network import Network
 from edge_mtl.network.textbook import TEXTBOOKS
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    SegmentationTask,
-    Task,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, SegmentationTask, Task
 
 
 def binary(name: str, stride: int = 1, flag: bool = True) -> SegmentationTask:

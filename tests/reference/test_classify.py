@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edge_mtl import reference
-from edge_mtl.spec import ClassificationTask, TensorSpec
+from edge_mtl.tasks import ClassificationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 NAN, INF = np.nan, np.inf
 

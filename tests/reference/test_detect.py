@@ -7,7 +7,8 @@ import numpy as np
 from edge_mtl import reference
 from edge_mtl.placement import Placement
 from edge_mtl.scene import Detections
-from edge_mtl.spec import DetectionTask, TensorSpec
+from edge_mtl.tasks import DetectionTask
+from edge_mtl.tensor_spec import TensorSpec
 
 TASK = DetectionTask(
     name="things", classes=("car", "sign"), strides=(8,), score_threshold=0.5, iou_threshold=0.5

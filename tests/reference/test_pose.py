@@ -8,7 +8,8 @@ import pytest
 from edge_mtl import reference
 from edge_mtl.placement import Placement
 from edge_mtl.scene import Detections, Poses
-from edge_mtl.spec import PoseTask, TensorSpec
+from edge_mtl.tasks import PoseTask
+from edge_mtl.tensor_spec import TensorSpec
 
 TASK = PoseTask(classes=("dog", "person"), keypoints=("head", "tail"), strides=(8, 16))
 CLASSES = ("person", "car", "dog")

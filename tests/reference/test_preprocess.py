@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from edge_mtl import reference
 from edge_mtl.placement import Placement
-from edge_mtl.spec import InputSpec, TensorSpec
+from edge_mtl.spec import InputSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 RGB = InputSpec(width=64, height=32, mean=(0, 0, 0), std=(1 / 255, 1 / 255, 1 / 255), pad=9)
 FLOAT = TensorSpec("image", (1, 3, 32, 64))

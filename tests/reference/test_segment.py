@@ -7,7 +7,8 @@ import pytest
 
 from edge_mtl import reference
 from edge_mtl.placement import Placement
-from edge_mtl.spec import SegmentationTask, TensorSpec
+from edge_mtl.tasks import SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int8"])

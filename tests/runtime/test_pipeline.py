@@ -14,15 +14,9 @@ from edge_mtl.placement import Placement
 from edge_mtl.runtime.engines import open_engine
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.runtime.sources import Frame
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-    TensorSpec,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 
 pytest.importorskip("onnxruntime", reason="the extra cpu is not installed")
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_mtl.scene import Poses
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
 

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_mtl.spec import DetectionTask, InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import DetectionTask, SegmentationTask
 from edge_mtl.train.config import DataConfig, DataSource, TrainConfig
 
 ROAD, CAR, UNLABELLED = 3, 8, 11

@@ -6,15 +6,8 @@ import pytest
 import torch
 
 from edge_mtl.data.sample import IGNORE, Boxes, Sample
-from edge_mtl.spec import (
-    KEYPOINTS,
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PlaneInput,
-    PoseTask,
-)
+from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput
+from edge_mtl.tasks import KEYPOINTS, ClassificationTask, DetectionTask, PoseTask
 from edge_mtl.train.batch import NO_CLASS, batch_from_samples
 
 BLACK = np.zeros((4, 6, 3), np.uint8)

@@ -12,7 +12,8 @@ from torch import nn
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.network.checkpoint import CheckpointError, save_checkpoint
 from edge_mtl.network.network import Network
-from edge_mtl.spec import ModelSpec, PlaneInput, SegmentationTask
+from edge_mtl.spec import ModelSpec, PlaneInput
+from edge_mtl.tasks import SegmentationTask
 from edge_mtl.train.config import TrainConfig
 from edge_mtl.train.fine_tuning import load_start, make_network, set_modes
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from edge_mtl.spec import ClassificationTask, InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, SegmentationTask
 from edge_mtl.train import learner
 from edge_mtl.train.config import TrainConfig
 from edge_mtl.train.learner import make_learner

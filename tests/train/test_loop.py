@@ -21,7 +21,7 @@ from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.network.checkpoint import load_checkpoint, load_tensors
 from edge_mtl.network.engine import TorchEngine
 from edge_mtl.runtime.pipeline import Pipeline
-from edge_mtl.spec import SegmentationTask
+from edge_mtl.tasks import SegmentationTask
 from edge_mtl.train import loop
 from edge_mtl.train.config import DataConfig, DataSource, LossConfig, TrainConfig
 from edge_mtl.train.losses import Losses

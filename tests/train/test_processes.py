@@ -19,7 +19,8 @@ from torch import Tensor
 
 from edge_mtl.errors import UsageError
 from edge_mtl.network.checkpoint import load_tensors
-from edge_mtl.spec import ModelSpec, SegmentationTask
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import SegmentationTask
 from edge_mtl.train import loop, processes
 from edge_mtl.train.config import LossConfig, TrainConfig
 from edge_mtl.train.losses import Losses

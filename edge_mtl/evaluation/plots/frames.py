@@ -19,7 +19,7 @@ from edge_mtl.evaluation.detection import judge
 from edge_mtl.evaluation.plots.style import FADED, INK, WRONG, colours_of, picture
 from edge_mtl.runtime.palette import tints_of
 from edge_mtl.scene import Scene
-from edge_mtl.spec import KEYPOINTS, BoxTask, PoseTask, SegmentationTask
+from edge_mtl.tasks import KEYPOINTS, BoxTask, PoseTask, SegmentationTask
 
 _PANEL_PX = 500
 _CAPTION_PX = 26

@@ -28,7 +28,8 @@ from edge_mtl.evaluation.segmentation import SegmentationMeter
 from edge_mtl.placement import Placement
 from edge_mtl.runtime.engines import Engine
 from edge_mtl.runtime.pipeline import Pipeline
-from edge_mtl.spec import BoxTask, ModelSpec, PoseTask, SegmentationTask
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import BoxTask, PoseTask, SegmentationTask
 
 _log = logging.getLogger(__name__)
 

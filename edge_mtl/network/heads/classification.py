@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from edge_mtl.network.features import Features
 from edge_mtl.network.heads.head import Head
 from edge_mtl.network.layers import GlobalPool, conv_layer
-from edge_mtl.spec import ClassificationTask
+from edge_mtl.tasks import ClassificationTask
 
 
 class ClassificationHeads(Head):

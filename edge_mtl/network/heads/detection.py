@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from edge_mtl.network.features import Features
 from edge_mtl.network.heads.head import Head, bias_of
 from edge_mtl.network.layers import conv_layer
-from edge_mtl.spec import DetectionTask
+from edge_mtl.tasks import DetectionTask
 
 _PRIOR = 0.01  # the share of cells that hold an object; Lin et al., 2017, arXiv:1708.02002, 4.1
 _FIRST_DISTANCE = 1.5  # cells from the centre to each side, before any training

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from edge_mtl.network.features import Features
 from edge_mtl.network.heads.head import Head, bias_of
 from edge_mtl.network.layers import conv_layer
-from edge_mtl.spec import PoseTask
+from edge_mtl.tasks import PoseTask
 
 
 class PoseHead(Head):

@@ -10,7 +10,7 @@ from edge_mtl.network.backbones import STRIDES
 from edge_mtl.network.features import Features
 from edge_mtl.network.heads.head import Head
 from edge_mtl.network.layers import conv_layer
-from edge_mtl.spec import SegmentationTask
+from edge_mtl.tasks import SegmentationTask
 
 _DOUBLED = 1  # the place in the narrow path where it reaches stride 2
 _FINER_SHARE = 4  # of the trunk's width beyond the pyramid, where a map has four times the cells

@@ -13,7 +13,8 @@ from edge_mtl.errors import UsageError
 from edge_mtl.network.backbones import Backbone
 from edge_mtl.network.features import Features
 from edge_mtl.network.heads import Head
-from edge_mtl.spec import ModelSpec, SegmentationTask
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import SegmentationTask
 
 _WIDTHS = (64, 128, 256)
 _HEAD_WIDTH = 64

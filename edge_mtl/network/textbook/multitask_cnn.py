@@ -13,7 +13,8 @@ from edge_mtl.errors import UsageError
 from edge_mtl.network.backbones import Backbone
 from edge_mtl.network.features import Features
 from edge_mtl.network.heads import Head
-from edge_mtl.spec import ClassificationTask, ModelSpec
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import ClassificationTask
 
 _WIDTH = 64
 _GRID = 8  # rows and columns; divides the sides of the features, which are multiples of 16

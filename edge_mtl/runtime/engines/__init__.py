@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError, UsageError
-from edge_mtl.spec import TensorSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 _log = logging.getLogger(__name__)
 

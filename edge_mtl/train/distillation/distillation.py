@@ -15,14 +15,8 @@ from edge_mtl.data.sample import IGNORE
 from edge_mtl.errors import UsageError
 from edge_mtl.network.checkpoint import load_checkpoint
 from edge_mtl.network.network import Network
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PlaneInput,
-    SegmentationTask,
-)
+from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput
+from edge_mtl.tasks import ClassificationTask, DetectionTask, SegmentationTask
 from edge_mtl.train.batch import NO_CLASS, Batch
 from edge_mtl.train.distillation.config import DistillationConfig
 from edge_mtl.train.distillation.soft_losses import cells_loss, divergence_loss, presence_loss

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from edge_mtl.spec import ClassificationTask
+from edge_mtl.tasks import ClassificationTask
 from edge_mtl.train.batch import NO_CLASS
 from edge_mtl.train.processes import mean_over_processes
 

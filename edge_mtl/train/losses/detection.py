@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from edge_mtl.spec import DetectionTask
+from edge_mtl.tasks import DetectionTask
 from edge_mtl.train.batch import Batch
 from edge_mtl.train.losses.assignment import Assignment, assign, cell_centres, is_within
 from edge_mtl.train.losses.boxes import distribution_focal, mean_distances, paired_iou

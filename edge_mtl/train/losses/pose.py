@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edge_mtl.data.keypoints import oks_sigmas
-from edge_mtl.spec import PoseTask
+from edge_mtl.tasks import PoseTask
 from edge_mtl.train.batch import Batch
 from edge_mtl.train.losses.detection import Answers, cells_of
 

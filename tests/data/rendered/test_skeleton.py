@@ -3,7 +3,7 @@ import pytest
 
 from edge_mtl.data.rendered.person import BAR, CRANK
 from edge_mtl.data.rendered.skeleton import riding, walking
-from edge_mtl.spec import KEYPOINTS
+from edge_mtl.tasks import KEYPOINTS
 
 PHASES = np.linspace(0.0, 2 * np.pi, 24)
 WALK = walking(np.full(24, 1.75), PHASES, np.ones(24))

@@ -16,7 +16,7 @@ from edge_mtl.evaluation.plots.precision_recall import plot_precision_recall
 from edge_mtl.evaluation.plots.style import ACCENT, colours_of
 from edge_mtl.evaluation.pose import PoseMeter
 from edge_mtl.scene import Detections, Poses
-from edge_mtl.spec import KEYPOINTS, DetectionTask, PoseTask
+from edge_mtl.tasks import KEYPOINTS, DetectionTask, PoseTask
 
 Places = Callable[..., NDArray[np.int64]]
 PERSON = np.array([[10, 10, 50, 110]], np.float32)

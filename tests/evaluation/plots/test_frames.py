@@ -13,7 +13,7 @@ from edge_mtl.data.sample import IGNORE, Boxes, Sample
 from edge_mtl.evaluation.plots.frames import Frame, plot_boxes, plot_masks, plot_poses
 from edge_mtl.evaluation.plots.style import WRONG
 from edge_mtl.scene import Detections, Mask, Poses, Scene
-from edge_mtl.spec import KEYPOINTS, DetectionTask, PoseTask, SegmentationTask
+from edge_mtl.tasks import KEYPOINTS, DetectionTask, PoseTask, SegmentationTask
 
 Places = Callable[..., NDArray[np.int64]]
 MASKS = SegmentationTask(name="surface", classes=("road", "sky"))

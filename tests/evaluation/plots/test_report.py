@@ -15,7 +15,8 @@ from edge_mtl.errors import EdgeMtlError
 from edge_mtl.evaluation.accuracy import measure
 from edge_mtl.evaluation.plots.report import Report
 from edge_mtl.network.engine import TorchEngine
-from edge_mtl.spec import ClassificationTask, DetectionTask, InputSpec, ModelSpec, SegmentationTask
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, SegmentationTask
 
 SPEC = ModelSpec(
     name="red",

@@ -19,7 +19,7 @@ from edge_mtl.bundle import NETWORK, Bundle
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.runtime import engines
 from edge_mtl.runtime.engines import ENGINES, Engine, EngineEntry, open_engine
-from edge_mtl.spec import TensorSpec
+from edge_mtl.tensor_spec import TensorSpec
 
 NAMES = tuple(ENGINES)
 

@@ -13,15 +13,8 @@ from edge_mtl.data.sample import IGNORE
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.network.checkpoint import save_checkpoint
 from edge_mtl.network.network import Network
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PlaneInput,
-    SegmentationTask,
-    Task,
-)
+from edge_mtl.spec import InputSpec, ModelSpec, PlaneInput
+from edge_mtl.tasks import ClassificationTask, DetectionTask, SegmentationTask, Task
 from edge_mtl.train.batch import NO_CLASS, Batch, BoxTargets
 from edge_mtl.train.distillation.config import DistillationConfig
 from edge_mtl.train.distillation.distillation import Distillation

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edge_mtl.network.heads.detection import DetectionHead
-from edge_mtl.spec import DetectionTask
+from edge_mtl.tasks import DetectionTask
 from edge_mtl.train.losses.boxes import distribution_focal, mean_distances
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from edge_mtl.spec import ClassificationTask
+from edge_mtl.tasks import ClassificationTask
 from edge_mtl.train.batch import NO_CLASS
 from edge_mtl.train.losses.classification import classification_loss
 

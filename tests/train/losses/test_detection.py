@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from edge_mtl.spec import DetectionTask
+from edge_mtl.tasks import DetectionTask
 from edge_mtl.train.batch import Batch, BoxTargets
 from edge_mtl.train.losses.detection import answers_of, detection_loss, quality_focal
 

@@ -6,14 +6,8 @@ import numpy as np
 import torch
 
 from edge_mtl.data.sample import IGNORE
-from edge_mtl.spec import (
-    ClassificationTask,
-    DetectionTask,
-    InputSpec,
-    ModelSpec,
-    PoseTask,
-    SegmentationTask,
-)
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
 from edge_mtl.train.batch import NO_CLASS, Batch
 from edge_mtl.train.config import LossConfig
 from edge_mtl.train.losses import Losses

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from edge_mtl.data.keypoints import oks_sigmas
-from edge_mtl.spec import KEYPOINTS, DetectionTask, PoseTask
+from edge_mtl.tasks import KEYPOINTS, DetectionTask, PoseTask
 from edge_mtl.train.batch import Batch, BoxTargets
 from edge_mtl.train.losses.detection import answers_of
 from edge_mtl.train.losses.pose import pose_loss
