@@ -143,7 +143,7 @@ inline char buffer_format(nb::dlpack::dtype dtype) {
 // The arrays of one call. They are held until it ends, with what DLPack may have made for it, and
 // what is written to shares no memory with any other of them.
 //
-// The buffer protocol gives the memory of a NumPy array in a third of the time that nanobind takes.
+// The buffer protocol gives the memory of a NumPy array in half of the time that nanobind takes.
 // It is asked for what is contiguous and of the right dtype; all else goes through nanobind, which
 // also knows DLPack, to be taken or refused.
 class CallArrays {
