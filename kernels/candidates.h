@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "head_math.h"
+#include "kept_boxes.h"
 
 namespace edge_mtl {
 
@@ -17,13 +18,20 @@ struct FoundBoxes {
   int32_t* class_ids;
 };
 
+// Candidates come in the order of their places.
 struct Candidate {
   float rank;
-  int32_t place;  // of equal ranks the first place is the best
+  int32_t place;
   int32_t class_id;
+};
 
-  bool operator<(const Candidate& other) const {
-    return rank != other.rank ? rank > other.rank : place < other.place;
+// Best first; of equal ranks the first candidate is the best.
+struct Ranked {
+  float rank;
+  int32_t i;
+
+  bool operator<(const Ranked& other) const {
+    return rank != other.rank ? rank > other.rank : i < other.i;
   }
 };
 
@@ -46,48 +54,62 @@ class Candidates {
   void clear() { candidates_.clear(); }
   void add(const Candidate& candidate) { candidates_.push_back(candidate); }
 
-  // Boxes best first: box_of(place), in pixels of the frame, is dropped where it is not finite or
-  // empty in the frame, or where a box that was kept before has its class and covers it. Returns
-  // how many there are.
+  // Those that are looked at, in the order in which they were added.
+  const std::vector<Candidate>& best() {
+    if (candidates_.size() <= max_candidates_) return candidates_;
+    rank_all();
+    const auto last = order_.begin() + static_cast<ptrdiff_t>(max_candidates_ - 1);
+    std::nth_element(order_.begin(), last, order_.end());
+    size_t kept = 0;
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      const Ranked ranked{candidates_[i].rank, static_cast<int32_t>(i)};
+      if (!(*last < ranked)) candidates_[kept++] = candidates_[i];
+    }
+    candidates_.resize(kept);
+    return candidates_;
+  }
+
+  // Boxes best first: box_of(i) of best()[i], in pixels of the frame, is dropped where it is not
+  // finite or empty in the frame, or where a box that was kept before has its class and covers it.
+  // Returns how many there are.
   template <typename BoxOf, typename ScoreOf>
   int choose(const Placement& placement, const BoxOf& box_of, const ScoreOf& score_of,
              const FoundBoxes& found) {
-    if (candidates_.size() > max_candidates_) {
-      const auto last = candidates_.begin() + static_cast<ptrdiff_t>(max_candidates_);
-      std::nth_element(candidates_.begin(), last, candidates_.end());
-      candidates_.erase(last, candidates_.end());
-    }
-    std::sort(candidates_.begin(), candidates_.end());
-    int count = 0;
+    rank_all();
+    std::sort(order_.begin(), order_.end());
+    kept_.clear();
     float* corners = found.boxes;
-    for (const Candidate& candidate : candidates_) {
+    for (const auto& [rank, i] : order_) {
+      const int count = kept_.count();
       if (count == max_boxes_) break;
-      const Box whole = box_of(candidate.place);
+      const Box whole = box_of(i);
       if (!is_finite(whole)) continue;
       const Box box = clipped_box(whole, placement);
-      if (!is_solid(box)) continue;
-      bool suppressed = false;
-      for (int i = 0; i < count && !suppressed; ++i) {
-        suppressed =
-            found.class_ids[i] == candidate.class_id && overlaps(kept_[i], box, iou_threshold_);
-      }
-      if (suppressed) continue;
-      kept_[count] = box;
+      const Candidate& candidate = candidates_[i];
+      if (!is_solid(box) || kept_.hide(box, candidate.class_id, iou_threshold_)) continue;
+      kept_.add(box, candidate.class_id);
       places_[count] = candidate.place;
       for (const float side : {box.x1, box.y1, box.x2, box.y2}) *corners++ = side;
-      found.scores[count] = score_of(candidate.rank);
+      found.scores[count] = score_of(rank);
       found.class_ids[count] = candidate.class_id;
-      ++count;
     }
-    return count;
+    return kept_.count();
   }
 
  private:
+  void rank_all() {
+    order_.resize(candidates_.size());
+    for (size_t i = 0; i < order_.size(); ++i) {
+      order_[i] = {candidates_[i].rank, static_cast<int32_t>(i)};
+    }
+  }
+
   float iou_threshold_;
   int max_boxes_;
   size_t max_candidates_;
   std::vector<Candidate> candidates_;
-  std::vector<Box> kept_;
+  std::vector<Ranked> order_;
+  KeptBoxes kept_;
   std::vector<int32_t> places_;
 };
 

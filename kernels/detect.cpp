@@ -12,53 +12,44 @@
 namespace edge_mtl {
 namespace {
 
-constexpr int kBlock = 64;
+constexpr int kWord = 8;  // flags that are looked at together
 
-#define INLINE inline __attribute__((always_inline))
+size_t whole_words(size_t count) { return (count + kWord - 1) / kWord * kWord; }
 
-// Writes the places of the values above a limit and returns how many they are. `Limit` is wide
-// enough to be below or above all of them.
-template <typename T, typename Limit>
-MULTIVERSION int find_above(const T* __restrict__ values, Limit limit, int count,
-                            int32_t* __restrict__ places) {
+// Whether each value is a candidate's: limits are the least that is, or of floats the greatest that
+// is not.
+template <typename T>
+MULTIVERSION void mark(const T* __restrict__ values, T limit, int count,
+                       uint8_t* __restrict__ flags) {
+  for (int i = 0; i < count; ++i) {
+    flags[i] = std::is_same_v<T, float> ? values[i] > limit : values[i] >= limit;
+  }
+}
+
+// Writes the places of those flags that are set, and perhaps something behind them; returns how
+// many they are. There are whole words of flags.
+int places_of(const uint8_t* flags, int count, int32_t* places) {
   int found = 0;
-  for (int first = 0; first < count; first += kBlock) {
-    const int last = std::min(first + kBlock, count);
-    // Mostly there is none in a block.
-    T highest = values[first];
-    for (int i = first + 1; i < last; ++i) highest = values[i] > highest ? values[i] : highest;
-    if (!(highest > limit)) continue;
-    for (int i = first; i < last; ++i) {
-      if (values[i] > limit) places[found++] = i;
+  for (int first = 0; first < count; first += kWord) {
+    uint64_t word;
+    std::memcpy(&word, flags + first, sizeof word);
+    if (word == 0) continue;
+    for (int i = first; i < first + kWord; ++i) {
+      places[found] = i;
+      found += flags[i];
     }
   }
   return found;
 }
 
-// One of each side: left, top, right, bottom.
-using Sides = double __attribute__((vector_size(4 * sizeof(double))));
-
-INLINE Sides load(const double* values) {
-  Sides sides;
-  std::memcpy(&sides, values, sizeof sides);
-  return sides;
-}
-
-// The mean distance of each side from `bins` logits, four of them for each distance. Overwrites
-// them.
-MULTIVERSION void mean_distances(double* logits, int bins, double* means) {
-  Sides best = load(logits);
-  for (int i = 1; i < bins; ++i) {
-    const Sides logit = load(logits + 4 * i);
-    best = logit > best ? logit : best;
+// Of 8-bit values those from this one on are above a threshold; 256 where none is.
+int least_above(const RawTensor& tensor, float threshold) {
+  int least = tensor.dtype == DType::kInt8 ? INT8_MIN : 0;
+  const int last = least + UINT8_MAX;
+  while (least <= last && !(dequantised(least, tensor.scale, tensor.zero_point) > threshold)) {
+    ++least;
   }
-  for (int i = 0; i < bins; ++i) {
-    const Sides below = load(logits + 4 * i) - best;
-    std::memcpy(logits + 4 * i, &below, sizeof below);
-  }
-  for (int i = 0; i < 4 * bins; ++i) logits[i] = exponential(logits[i]);
-  const Sides mean = mean_of_bins(bins, [&](int i) { return load(logits + 4 * i); });
-  std::memcpy(means, &mean, sizeof mean);
+  return least;
 }
 
 }  // namespace
@@ -68,11 +59,13 @@ Detector::Detector(std::vector<DetectionLevel> levels, int bins, float min_logit
     : levels_(std::move(levels)),
       bins_(bins),
       min_logit_(min_logit),
-      candidates_(iou_threshold, max_boxes, max_candidates) {
+      candidates_(iou_threshold, max_boxes, max_candidates),
+      distances_(bins) {
   int32_t first = 0;
   for (const DetectionLevel& level : levels_) {
     first_places_.push_back(first);
     first += static_cast<int32_t>(level.scores.plane());
+    least_.push_back(least_above(level.scores, min_logit));
   }
 }
 
@@ -85,7 +78,8 @@ void Detector::reserve() {
   }
   candidates_.reserve(all);
   best_.resize(largest);
-  above_.resize(largest);
+  flags_.resize(whole_words(largest));
+  above_.resize(largest + kWord);
 }
 
 template <typename T>
@@ -98,19 +92,24 @@ void Detector::collect(int level, const T* scores) {
   const auto logit_of = [&](Value value) {
     return dequantised(SumOf<T>{value}, tensor.scale, tensor.zero_point);
   };
-  int above;
   if constexpr (std::is_same_v<Value, float>) {
-    above = find_above(best, min_logit_, cells, above_.data());
+    mark(best, min_logit_, cells, flags_.data());
   } else {
-    // Of whole numbers, those from some one on are above the threshold.
-    int lowest = std::numeric_limits<T>::lowest();
-    while (lowest <= std::numeric_limits<T>::max() && !(logit_of(lowest) > min_logit_)) ++lowest;
-    above = find_above(best, lowest - 1, cells, above_.data());
+    const int least = least_[level];
+    if (least > std::numeric_limits<T>::max()) return;
+    mark(best, static_cast<T>(least), cells, flags_.data());
   }
+  std::fill(flags_.begin() + cells, flags_.begin() + whole_words(cells), uint8_t{0});
+  const int above = places_of(flags_.data(), cells, above_.data());
   for (int i = 0; i < above; ++i) {
     const int cell = above_[i];
-    int class_id = 0;
-    for (const T* score = scores + cell; value_of(*score) != best[cell]; score += cells) ++class_id;
+    // The first of equal classes, without a branch that is hard to predict.
+    int class_id = tensor.channels;
+    const T* score = scores + static_cast<ptrdiff_t>(tensor.channels) * cells + cell;
+    for (int c = tensor.channels - 1; c >= 0; --c) {
+      score -= cells;
+      class_id = value_of(*score) == best[cell] ? c : class_id;
+    }
     candidates_.add({logit_of(best[cell]), first_places_[level] + cell, class_id});
   }
 }
@@ -122,42 +121,30 @@ Cell Detector::cell_of(int32_t place) const {
   return {level, cell / width, cell % width};
 }
 
-Reach Detector::mean_reach(const DetectionLevel& level, const void* logits, ptrdiff_t at) const {
-  alignas(32) double logits_of_bins[4 * kMaxBins];
-  with_type(level.boxes.dtype, logits, [&](const auto* data) {
-    using Sum = SumOf<std::decay_t<decltype(*data)>>;
-    const float scale = level.boxes.scale;
-    const int zero_point = level.boxes.zero_point;
-    for (int side = 0; side < 4; ++side) {
-      const auto* value = data + side * bins_ * level.boxes.plane() + at;
-      for (int i = 0; i < bins_; ++i, value += level.boxes.plane()) {
-        const float logit = dequantised(Sum{value_of(*value)}, scale, zero_point);
-        logits_of_bins[4 * i + side] = bounded_logit(logit);
+void Detector::decode(const void* const* raw, const Placement& placement) {
+  const Placement placed = placement;
+  const std::vector<Candidate>& best = candidates_.best();
+  boxes_.resize(best.size());
+  size_t next = 0;
+  for (size_t i = 0; i < levels_.size(); ++i) {
+    const DetectionLevel& level = levels_[i];
+    const float stride = static_cast<float>(level.stride);
+    const int32_t first = first_places_[i], last = first + level.scores.plane();
+    while (next < best.size() && best[next].place < last) {
+      int32_t cells[Distances::kLanes];
+      int count = 0;
+      while (count < Distances::kLanes && next + count < best.size() && best[next + count].place < last) {
+        cells[count] = best[next + count].place - first;
+        ++count;
+      }
+      distances_.read(level.boxes, raw[2 * i + 1], cells, count);
+      for (int lane = 0; lane < count; ++lane) {
+        const int row = cells[lane] / level.scores.width;
+        const int column = cells[lane] - row * level.scores.width;
+        boxes_[next++] = decoded_box(distances_[lane], column, row, stride, placed);
       }
     }
-  });
-  double sides[4];
-  mean_distances(logits_of_bins, bins_, sides);
-  return {static_cast<float>(sides[0]), static_cast<float>(sides[1]), static_cast<float>(sides[2]),
-          static_cast<float>(sides[3])};
-}
-
-Box Detector::decode(const Cell& cell, const void* distances, const Placement& placement) const {
-  const DetectionLevel& level = levels_[cell.level];
-  const ptrdiff_t at = static_cast<ptrdiff_t>(cell.row) * level.boxes.width + cell.column;
-  if (bins_ > 0) {
-    return decoded_box(mean_reach(level, distances, at), cell.column, cell.row,
-                       static_cast<float>(level.stride), placement);
   }
-  const Reach reach = with_type(level.boxes.dtype, distances, [&](const auto* data) {
-    using Sum = SumOf<std::decay_t<decltype(*data)>>;
-    const auto side = [&](int i) {
-      const Sum value = value_of(data[i * level.boxes.plane() + at]);
-      return dequantised(value, level.boxes.scale, level.boxes.zero_point);
-    };
-    return Reach{side(0), side(1), side(2), side(3)};
-  });
-  return decoded_box(reach, cell.column, cell.row, static_cast<float>(level.stride), placement);
 }
 
 int Detector::operator()(const void* const* raw, const Placement& placement,
@@ -168,13 +155,10 @@ int Detector::operator()(const void* const* raw, const Placement& placement,
     with_type(levels_[level].scores.dtype, raw[2 * level],
               [&](const auto* scores) { collect(static_cast<int>(level), scores); });
   }
+  decode(raw, placement);
   return candidates_.choose(
-      placement,
-      [&](int32_t place) {
-        const Cell cell = cell_of(place);
-        return decode(cell, raw[2 * cell.level + 1], placement);
-      },
-      [](float logit) { return sigmoid(logit); }, found);
+      placement, [&](int32_t i) { return boxes_[i]; }, [](float logit) { return sigmoid(logit); },
+      found);
 }
 
 }  // namespace edge_mtl

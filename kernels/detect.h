@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "candidates.h"
+#include "distances.h"
 #include "head_math.h"
 #include "raw_tensor.h"
 
@@ -44,16 +45,19 @@ class Detector {
   template <typename T>
   void collect(int level, const T* scores);
   Cell cell_of(int32_t place) const;
-  Box decode(const Cell& cell, const void* distances, const Placement& placement) const;
-
-  Reach mean_reach(const DetectionLevel& level, const void* logits, ptrdiff_t at) const;
+  // The boxes of the best candidates.
+  void decode(const void* const* raw, const Placement& placement);
 
   std::vector<DetectionLevel> levels_;
   int bins_;
   float min_logit_;
   std::vector<int32_t> first_places_;  // of each level's cells among those of all
+  std::vector<int> least_;             // 8-bit score of each level that is above min_logit
   Candidates candidates_;
+  Distances distances_;
+  std::vector<Box> boxes_;  // in pixels of the frame
   std::vector<float> best_;     // of one level's cells; whatever the type of its scores
+  std::vector<uint8_t> flags_;  // of one level's cells: whether it is a candidate
   std::vector<int32_t> above_;  // the cells of one level that are candidates
 };
 

@@ -92,9 +92,11 @@ int DecodedDetector::operator()(const void* raw, const Placement& placement,
     } else {
       collect_planes(data);
     }
+    const std::vector<Candidate>& best = candidates_.best();
     return candidates_.choose(
         placement,
-        [&](int32_t place) {
+        [&](int32_t i) {
+          const int32_t place = best[i].place;
           const float values[4] = {
               read(tensor_, data, at(place, 0)), read(tensor_, data, at(place, 1)),
               read(tensor_, data, at(place, 2)), read(tensor_, data, at(place, 3))};

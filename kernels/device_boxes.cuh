@@ -21,15 +21,18 @@ DEVICE Reach reach_of(const BoxPlan& plan, const LevelPlan& level, int64_t at) {
   for (int side = 0; side < 4; ++side) {
     const int64_t first = at + side * plan.bins * plane;
     const auto logit_of_bin = [&](int i) {
-      return static_cast<double>(bounded_logit(value_at(level.boxes, first + i * plane)));
+      return bounded_logit(value_at(level.boxes, first + i * plane));
     };
-    double best = logit_of_bin(0);
+    float best = logit_of_bin(0);
     for (int i = 1; i < plan.bins; ++i) {
-      const double logit = logit_of_bin(i);
+      const float logit = logit_of_bin(i);
       best = logit > best ? logit : best;
     }
-    sides[side] = static_cast<float>(
-        mean_of_bins(plan.bins, [&](int i) { return exponential(logit_of_bin(i) - best); }));
+    float whole = 0.0F, moment = 0.0F;
+    for (int i = plan.bins - 1; i >= 0; --i) {
+      add_bin(bin_weight(logit_of_bin(i) - best), whole, moment);
+    }
+    sides[side] = moment / whole;
   }
   return {sides[0], sides[1], sides[2], sides[3]};
 }

@@ -121,11 +121,13 @@ using ValueOf = decltype(value_of(T{}));
 template <typename T>
 using SumOf = std::conditional_t<std::is_same_v<ValueOf<T>, float>, float, int32_t>;
 
-// A finite stand-in for a logit, so that no blend of it is NaN; NaN counts as the lowest.
-HOST_DEVICE float bounded_logit(float logit) {
-  constexpr float kLimit = 1e30F;
-  const float bounded = logit > -kLimit ? logit : -kLimit;
-  return bounded < kLimit ? bounded : kLimit;
+// A finite stand-in for a logit, or a vector of them, so that no blend of it is NaN; NaN counts as
+// the lowest.
+template <typename Logit>
+HOST_DEVICE Logit bounded_logit(Logit logit) {
+  const Logit limit = Logit{} + 1e30F;
+  const Logit bounded = logit > -limit ? logit : -limit;
+  return bounded < limit ? bounded : limit;
 }
 
 HOST_DEVICE int32_t bounded_logit(int32_t logit) { return logit; }
@@ -191,17 +193,31 @@ struct Reach {
   float left, top, right, bottom;
 };
 
-// The mean of 0, 1, 2, ... weighted by weight_of(i), which may be a vector of weights.
-template <typename WeightOf>
-HOST_DEVICE auto mean_of_bins(int bins, const WeightOf& weight_of) {
-  auto whole = weight_of(0);
-  decltype(whole) moment{};
-  for (int i = 1; i < bins; ++i) {
-    const auto weight = weight_of(i);
-    whole += weight;
-    moment += static_cast<double>(i) * weight;
-  }
-  return moment / whole;
+// The weight of a bin, whose logit is so far below the best of its distance: e to the power of it,
+// which is at most 0; one below -80 counts as that. Made like `exponential`, for the precision of
+// float: the series is cut off at 1.2e-7.
+HOST_DEVICE float bin_weight(float exponent) {
+  constexpr float kLimit = -80.0F, kLog2E = 1.44269504F, kLn2 = 0.693147181F;
+  constexpr float kTaylor[] = {1.0F / 120, 1.0F / 24, 1.0F / 6, 1.0F / 2, 1.0F, 1.0F};
+  constexpr float kShift = 12582912.0F;  // 1.5 * 2^23
+  const float limited = exponent > kLimit ? exponent : kLimit;
+  const float shifted = limited * kLog2E + kShift;
+  const float rest = limited - (shifted - kShift) * kLn2;
+  float power = 1.0F / 720;
+  for (const float coefficient : kTaylor) power = power * rest + coefficient;
+  uint32_t bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits + 127) << 23;
+  float factor;
+  std::memcpy(&factor, &bits, sizeof factor);
+  return power * factor;
+}
+
+// The mean of 0, 1, 2, ... by their weights is moment / whole, once the weights have been added to
+// sums that are zero, the last one first: the moment is the sum of the weights from each bin on.
+HOST_DEVICE void add_bin(float weight, float& whole, float& moment) {
+  moment += whole;
+  whole += weight;
 }
 
 HOST_DEVICE float reach_pixels(float distance, float stride) {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_mtl.placement import Placement
 from edge_mtl.reference.raw_tensor import dequantise, level_names
-from edge_mtl.reference.scores import bounded_logits, exponential, logit, sigmoid
+from edge_mtl.reference.scores import bin_weights, bounded_logits, logit, sigmoid
 from edge_mtl.scene import Detections
 from edge_mtl.tasks import BoxTask, DetectionTask
 from edge_mtl.tensor_spec import TensorSpec
@@ -120,13 +120,14 @@ def distances(task: DetectionTask, values: NDArray[np.float32]) -> NDArray[np.fl
     """(4, H, W) distances left, top, right, bottom from the raw values (C, H, W) of a level."""
     if task.bins is None:
         return values
-    logits = bounded_logits(values).reshape(4, task.bins, *values.shape[1:]).astype(np.float64)
-    powers = exponential(logits - logits.max(1, keepdims=True))
-    whole, moment = powers[:, 0], np.zeros_like(powers[:, 0])
-    for i in range(1, task.bins):  # in this order: sums of floats depend on it
-        whole = whole + powers[:, i]
-        moment = moment + i * powers[:, i]
-    return np.asarray(moment / whole, np.float32)
+    logits = bounded_logits(values).reshape(4, task.bins, *values.shape[1:])
+    weights = bin_weights(logits - logits.max(1, keepdims=True))
+    whole = moment = np.zeros_like(weights[:, 0])
+    # In this order: sums of floats depend on it. The moment has each weight i times.
+    for i in reversed(range(task.bins)):
+        moment = moment + whole
+        whole = whole + weights[:, i]
+    return np.asarray(moment / whole)
 
 
 def _suppress(

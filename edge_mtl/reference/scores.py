@@ -38,6 +38,20 @@ def exponential(exponents: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ldexp(power, doublings.astype(np.intc))
 
 
+def bin_weights(exponents: NDArray[np.float32]) -> NDArray[np.float32]:
+    """e to the power of exponents of at most 0; one below -80 counts as that.
+
+    Made like `exponential`, for the precision of float32: the series is cut off at 1.2e-7.
+    """
+    limited = np.maximum(exponents, np.float32(-80.0))
+    doublings = np.rint(limited * np.float32(_LOG2_E))
+    rest = limited - doublings * np.float32(_LN_2)
+    power = np.zeros_like(rest)
+    for coefficient in _TAYLOR[-7:]:
+        power = power * rest + np.float32(coefficient)
+    return np.ldexp(power, doublings.astype(np.intc))
+
+
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scores in [0, 1], of any shape; that of NaN is 0."""
     scores = 1.0 / (1.0 + exponential(-bounded_logits(logits).astype(np.float64)))
