@@ -8,8 +8,7 @@ four times its floor does so for reasons that are not counted:
   checks of some twenty arrays, those that are returned, the scene, a thread that is woken up.
 - Masks: where the corners of a square disagree, four logits of every class come one by one from
   planes that lie apart, and its pixels leave in pieces of four or eight bytes.
-- Boxes: the 64 bins of a candidate come one by one from as many planes, and are summed up in one
-  order, each sum waiting for the one before, so that every processor gives the same bits.
+- Boxes: the 64 bins of a candidate come one by one from as many planes.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ _CACHE_LINE = 64
 _LERP = 3  # two products, their sum
 _EXPONENTIAL = 28  # `reference.exponential`, of which nine of ten terms count twice
 _SIGMOID = _EXPONENTIAL + 2
+_BIN_WEIGHT = 21  # `reference.bin_weights`, of which six of seven terms count twice
 _OVERLAP = 12  # corners and sides of what two boxes share, against their areas
 
 
@@ -60,7 +61,7 @@ def mask_work(inputs: HeadInputs, mask_size: reference.MaskSize) -> Work:
 
 def object_work(inputs: HeadInputs) -> Work:
     """Every score is compared with the best of its cell, every best with the threshold. The bins of
-    each candidate are made powers, in double precision, and averaged; it is compared with one box.
+    each candidate are made weights and averaged; it is compared with one box.
     Keypoints are computed for people."""
     moved = computed = candidates = 0
     min_logit = reference.logit(THINGS.score_threshold)
@@ -73,7 +74,7 @@ def object_work(inputs: HeadInputs) -> Work:
         moved += scores.nbytes + lines * boxes.shape[1] * _CACHE_LINE
         computed += (scores.size + scores[0, 0].size) * scores.itemsize
     bins = 4 * (THINGS.bins or 1)
-    computed += candidates * (bins * (_EXPONENTIAL + 5) * 8 + _OVERLAP * 4)
+    computed += candidates * (bins * (_BIN_WEIGHT + 4) + _OVERLAP) * 4
     keypoints = PEOPLE * len(POSES.keypoints)
     moved += 3 * keypoints * _CACHE_LINE
     computed += keypoints * (_SIGMOID * 8 + 2 * _LERP * 4)

@@ -71,10 +71,9 @@ class Candidates {
 
   // Boxes best first: box_of(i) of best()[i], in pixels of the frame, is dropped where it is not
   // finite or empty in the frame, or where a box that was kept before has its class and covers it.
-  // Returns how many there are.
-  template <typename BoxOf, typename ScoreOf>
-  int choose(const Placement& placement, const BoxOf& box_of, const ScoreOf& score_of,
-             const FoundBoxes& found) {
+  // Their scores are the ranks. Returns how many there are.
+  template <typename BoxOf>
+  int choose(const Placement& placement, const BoxOf& box_of, const FoundBoxes& found) {
     rank_all();
     std::sort(order_.begin(), order_.end());
     kept_.clear();
@@ -90,7 +89,7 @@ class Candidates {
       kept_.add(box, candidate.class_id);
       places_[count] = candidate.place;
       for (const float side : {box.x1, box.y1, box.x2, box.y2}) *corners++ = side;
-      found.scores[count] = score_of(rank);
+      found.scores[count] = rank;
       found.class_ids[count] = candidate.class_id;
     }
     return kept_.count();

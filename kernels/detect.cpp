@@ -42,6 +42,10 @@ int places_of(const uint8_t* flags, int count, int32_t* places) {
   return found;
 }
 
+MULTIVERSION void scores_of_logits(float* values, int count) {
+  for (int i = 0; i < count; ++i) values[i] = sigmoid(values[i]);
+}
+
 // Of 8-bit values those from this one on are above a threshold; 256 where none is.
 int least_above(const RawTensor& tensor, float threshold) {
   int least = tensor.dtype == DType::kInt8 ? INT8_MIN : 0;
@@ -57,7 +61,6 @@ int least_above(const RawTensor& tensor, float threshold) {
 Detector::Detector(std::vector<DetectionLevel> levels, int bins, float min_logit,
                    float iou_threshold, int max_boxes, int max_candidates)
     : levels_(std::move(levels)),
-      bins_(bins),
       min_logit_(min_logit),
       candidates_(iou_threshold, max_boxes, max_candidates),
       distances_(bins) {
@@ -129,11 +132,13 @@ void Detector::decode(const void* const* raw, const Placement& placement) {
   for (size_t i = 0; i < levels_.size(); ++i) {
     const DetectionLevel& level = levels_[i];
     const float stride = static_cast<float>(level.stride);
-    const int32_t first = first_places_[i], last = first + level.scores.plane();
+    const int32_t first = first_places_[i],
+                  last = first + static_cast<int32_t>(level.scores.plane());
     while (next < best.size() && best[next].place < last) {
       int32_t cells[Distances::kLanes];
       int count = 0;
-      while (count < Distances::kLanes && next + count < best.size() && best[next + count].place < last) {
+      while (count < Distances::kLanes && next + count < best.size() &&
+             best[next + count].place < last) {
         cells[count] = best[next + count].place - first;
         ++count;
       }
@@ -156,9 +161,9 @@ int Detector::operator()(const void* const* raw, const Placement& placement,
               [&](const auto* scores) { collect(static_cast<int>(level), scores); });
   }
   decode(raw, placement);
-  return candidates_.choose(
-      placement, [&](int32_t i) { return boxes_[i]; }, [](float logit) { return sigmoid(logit); },
-      found);
+  const int count = candidates_.choose(placement, [&](int32_t i) { return boxes_[i]; }, found);
+  scores_of_logits(found.scores, count);
+  return count;
 }
 
 }  // namespace edge_mtl

@@ -49,13 +49,12 @@ class Detector {
   void decode(const void* const* raw, const Placement& placement);
 
   std::vector<DetectionLevel> levels_;
-  int bins_;
   float min_logit_;
   std::vector<int32_t> first_places_;  // of each level's cells among those of all
-  std::vector<int> least_;             // 8-bit score of each level that is above min_logit
+  std::vector<int> least_;             // 8-bit score of each level that is above min_logit_
   Candidates candidates_;
   Distances distances_;
-  std::vector<Box> boxes_;  // in pixels of the frame
+  std::vector<Box> boxes_;      // in pixels of the frame
   std::vector<float> best_;     // of one level's cells; whatever the type of its scores
   std::vector<uint8_t> flags_;  // of one level's cells: whether it is a candidate
   std::vector<int32_t> above_;  // the cells of one level that are candidates

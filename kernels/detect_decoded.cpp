@@ -102,7 +102,7 @@ int DecodedDetector::operator()(const void* raw, const Placement& placement,
               read(tensor_, data, at(place, 2)), read(tensor_, data, at(place, 3))};
           return placed_box(values, layout_.by_centre, placement);
         },
-        [](float rank) { return rank; }, found);
+        found);
   });
 }
 

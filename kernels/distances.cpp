@@ -13,8 +13,8 @@ namespace {
 constexpr int kLanes = Distances::kLanes;
 
 // The mean distance of each lane from `bins` rows of logits. GCC makes vectors of the loops over
-// lanes, whatever the processor's width, if it does not unroll the short ones first; of vector types
-// wider than the processor's it makes something slow.
+// lanes, whatever the processor's width, if it does not unroll the short ones first; of vector
+// types wider than the processor's it makes something slow.
 INLINE void mean_of_rows(const float* __restrict__ logits, int bins, float* __restrict__ means) {
   float best[kLanes], whole[kLanes] = {}, moment[kLanes] = {};
   std::copy_n(logits, kLanes, best);

@@ -146,8 +146,8 @@ HOST_DEVICE float dequantised(int32_t value, float scale, int zero_point) {
 // e^r, which |r| < 0.35 cuts off at 1e-11.
 HOST_DEVICE double exponential(double exponent) {
   constexpr double kLimit = 200.0, kLog2E = 1.4426950408889634, kLn2 = 0.6931471805599453;
-  constexpr double kTaylor[] = {1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120,
-                                1.0 / 24,     1.0 / 6,     1.0 / 2,    1.0,       1.0};
+  constexpr double kTaylor[] = {1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24,
+                                1.0 / 6,     1.0 / 2,    1.0,       1.0};
   const double above = exponent > -kLimit ? exponent : -kLimit;
   const double limited = above < kLimit ? above : kLimit;
   // The sum has no bits left for fractions: it rounds, and its last bits are a whole number.
@@ -155,7 +155,7 @@ HOST_DEVICE double exponential(double exponent) {
   const double shifted = limited * kLog2E + kShift;
   const double doublings = shifted - kShift;
   const double rest = limited - doublings * kLn2;
-  double power = 0.0;
+  double power = 1.0 / 362880;
   for (const double coefficient : kTaylor) power = power * rest + coefficient;
   uint64_t bits;
   std::memcpy(&bits, &shifted, sizeof bits);
@@ -299,8 +299,8 @@ HOST_DEVICE Keypoint decoded_keypoint(float offset_x, float offset_y, float visi
       frame_per_pixel(placement.frame_width, placement.width);
   const float y = (cell_centre(row, stride) + offset_y * stride - static_cast<float>(placement.y)) *
                   frame_per_pixel(placement.frame_height, placement.height);
-  if (!(std::isfinite(x) && std::isfinite(y))) return {0.0F, 0.0F, 0.0F};
-  return {x, y, sigmoid(visible_logit)};
+  const bool is_there = std::isfinite(x) && std::isfinite(y);
+  return {is_there ? x : 0.0F, is_there ? y : 0.0F, is_there ? sigmoid(visible_logit) : 0.0F};
 }
 
 }  // namespace edge_mtl

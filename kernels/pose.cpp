@@ -1,25 +1,51 @@
 #include "pose.h"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
+
+#include "multiversion.h"
 
 namespace edge_mtl {
 namespace {
 
-// The value of a channel in one cell.
+constexpr int kLanes = 16;  // keypoints that are decoded together
+
+// The values of some channels in one cell.
 struct CellReader {
   const RawTensor& tensor;
   const void* data;
   ptrdiff_t cell;
 
-  float operator()(int channel) const {
-    return with_type(tensor.dtype, data, [&](const auto* values) {
+  void operator()(int first, int step, int count, float* out) const {
+    with_type(tensor.dtype, data, [&](const auto* values) {
       using Sum = SumOf<std::decay_t<decltype(*values)>>;
-      const Sum value = value_of(values[channel * tensor.plane() + cell]);
-      return dequantised(value, tensor.scale, tensor.zero_point);
+      for (int i = 0; i < count; ++i) {
+        const Sum value = value_of(values[(first + i * step) * tensor.plane() + cell]);
+        out[i] = dequantised(value, tensor.scale, tensor.zero_point);
+      }
     });
   }
 };
+
+// Of kLanes keypoints of one cell.
+struct Lanes {
+  float x[kLanes], y[kLanes], visible[kLanes];  // raw, then decoded
+};
+
+MULTIVERSION void decode_lanes(Lanes& lanes, int column, int row, float stride,
+                               const Placement& placement) {
+  Lanes raw = lanes, decoded;
+  const Placement placed = placement;
+  for (int i = 0; i < kLanes; ++i) {
+    const Keypoint keypoint =
+        decoded_keypoint(raw.x[i], raw.y[i], raw.visible[i], column, row, stride, placed);
+    decoded.x[i] = keypoint.x;
+    decoded.y[i] = keypoint.y;
+    decoded.visible[i] = keypoint.score;
+  }
+  lanes = decoded;
+}
 
 }  // namespace
 
@@ -33,13 +59,18 @@ void PoseDecoder::decode(const Cell& cell, int stride, const void* const* raw,
   const ptrdiff_t at = static_cast<ptrdiff_t>(cell.row) * level.visible.width + cell.column;
   const CellReader offset{level.points, raw[2 * cell.level], at};
   const CellReader visible{level.visible, raw[2 * cell.level + 1], at};
-  for (int k = 0; k < keypoints(); ++k) {
-    const Keypoint keypoint =
-        decoded_keypoint(offset(2 * k), offset(2 * k + 1), visible(k), cell.column, cell.row,
-                         static_cast<float>(stride), placement);
-    *points++ = keypoint.x;
-    *points++ = keypoint.y;
-    *scores++ = keypoint.score;
+  for (int first = 0; first < keypoints(); first += kLanes) {
+    const int count = std::min(keypoints() - first, kLanes);
+    Lanes lanes{};
+    offset(2 * first, 2, count, lanes.x);
+    offset(2 * first + 1, 2, count, lanes.y);
+    visible(first, 1, count, lanes.visible);
+    decode_lanes(lanes, cell.column, cell.row, static_cast<float>(stride), placement);
+    for (int i = 0; i < count; ++i) {
+      *points++ = lanes.x[i];
+      *points++ = lanes.y[i];
+      *scores++ = lanes.visible[i];
+    }
   }
 }
 

@@ -126,6 +126,8 @@ def test_a_blended_logit_of_zero_is_not_above_it(dtype: str):
 
 
 STRIDES = st.lists(st.sampled_from([4, 8, 16, 32]), min_size=1, max_size=3, unique=True).map(sorted)
+# Usual ones, some whose logits are all but equal or far apart, and some that need bounds.
+SCALES = st.sampled_from([0.05, 0.05, 0.05, 0.4, 1e-30, 10.0, 1e27, 1.1e27, 1e28, 1e30])
 THRESHOLDS = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1))
 
 
@@ -138,10 +140,10 @@ class LevelledTask:
         self.tensors: dict[str, TensorSpec] = {}
         self.levels: list[Any] = []
 
-    def add_level(self, stride: int, *values: NDArray[Any]) -> None:
+    def add_level(self, stride: int, scale: float, *values: NDArray[Any]) -> None:
         names = reference.level_names(self.task, stride)
         self.raw |= dict(zip(names, values, strict=True))
-        self.tensors |= {name: tensor(name, self.raw[name]) for name in names}
+        self.tensors |= {name: tensor(name, self.raw[name], scale) for name in names}
         self.levels.append((stride, *(describe(self.tensors[name]) for name in names)))
 
 
@@ -150,8 +152,8 @@ class LevelledTask:
     data=st.data(),
     dtypes=st.tuples(DTYPES, DTYPES, DTYPES, DTYPES),
     classes=st.integers(1, 20),
-    bins=st.sampled_from([None, None, 2, 5, 16]),
-    keypoints=st.integers(1, 6),
+    bins=st.sampled_from([None, None, 2, 5, 16, 64]),
+    keypoints=st.one_of(st.integers(1, 6), st.integers(15, 33)),
     strides=STRIDES,
     score_threshold=THRESHOLDS,
     iou_threshold=THRESHOLDS,
@@ -190,8 +192,9 @@ def test_detection_and_pose_equal_their_twins(
             data.draw(logits(dtype, (1, n, *cells)))
             for dtype, n in zip(dtypes, channels, strict=True)
         )
-        boxes_of.add_level(stride, scores, distances)
-        poses_of.add_level(stride, points, visible)
+        scale = data.draw(SCALES)
+        boxes_of.add_level(stride, scale, scores, distances)
+        poses_of.add_level(stride, scale, points, visible)
     head = _kernels.FusedHead(97, 61, 1, 2)
     candidates = max(reference.MIN_CANDIDATES, max_boxes)
     least = reference.logit(score_threshold)

@@ -17,6 +17,19 @@ def test_exponents_out_of_range_count_as_its_ends():
     np.testing.assert_allclose(beyond, np.exp([-200.0, -200, 200, 200]), rtol=1e-11)
 
 
+def test_the_weights_of_bins_are_the_exponential():
+    exponents = np.linspace(-80, 0, 80001, dtype=np.float32)
+    exact = np.exp(exponents.astype(np.float64))
+    weights = reference.bin_weights(exponents)
+    assert weights.dtype == np.float32
+    np.testing.assert_allclose(weights, exact, rtol=5e-6)
+    near = exponents > -10  # others hardly count
+    np.testing.assert_allclose(weights[near], exact[near], rtol=8e-7)
+    far = reference.bin_weights(np.array([0.0, -80.1, -2e30, -np.inf], np.float32))
+    np.testing.assert_allclose(far, np.exp([0.0, -80, -80, -80]), rtol=5e-6)
+    assert far[0] == 1.0
+
+
 def test_sigmoid_is_right_to_the_last_bit_of_float32_and_ends_at_0_and_1():
     logits = np.linspace(-100, 100, 40001, dtype=np.float32)
     exact = 1 / (1 + np.exp(-logits.astype(np.float64)))
