@@ -115,7 +115,7 @@ def spoil(data: st.DataObject, tree: list[Any]) -> None:
             # The memory of another array, or of this one.
             large = [way[i] for way, i in arrays if way[i].dtype == found.dtype]
             other = data.draw(st.sampled_from([e for e in large if e.size >= found.size]))
-            branch[last] = other.ravel()[-found.size :].reshape(found.shape)
+            branch[last] = other.ravel()[other.size - found.size :].reshape(found.shape)
         else:
             try:
                 branch[last] = data.draw(st.sampled_from(SPOILERS))(found)
