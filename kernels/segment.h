@@ -2,12 +2,13 @@
 // Where two classes share one logit, the second wins above zero.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "head_math.h"
 #include "raw_tensor.h"
-#include "tap_table.h"
+#include "square_taps.h"
 
 namespace edge_mtl {
 
@@ -33,14 +34,17 @@ class Segmenter {
   // Rows of logits. A band finds the winners of its own rows and of the one after them.
   static constexpr int kBandRows = 8;
 
-  void find_cell_winners(int row, int rows, uint8_t* winners, ValueOf<T>* best) const;
+  size_t flag_bytes() const { return (static_cast<size_t>(width_) + 7) / 8 * 8; }
+  size_t band_scratch() const {
+    return flag_bytes() + (kBandRows + 1) * static_cast<size_t>(width_);
+  }
 
   int channels_, height_, width_, network_height_, network_width_;
   bool binary_;
   int zero_;  // the value that stands for a logit of zero
+  int lanes_ = 0;
   SquareTaps rows_, columns_;
-  std::vector<uint8_t> winners_;  // (bands, kBandRows + 1, width + 1); the last column comes twice
-  std::vector<ValueOf<T>> best_;  // (bands, width): scratch of `find_winners`
+  std::vector<uint8_t> scratch_;  // by band: flags, then winners (kBandRows + 1, width)
   const T* logits_ = nullptr;
   uint8_t* mask_ = nullptr;
 };

@@ -1,0 +1,2 @@
+#define EDGE_MTL_LEVEL baseline
+#include "segment_loops.h"
