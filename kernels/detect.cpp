@@ -135,10 +135,9 @@ void Detector::decode(const void* const* raw, const Placement& placement) {
     const int32_t first = first_places_[i],
                   last = first + static_cast<int32_t>(level.scores.plane());
     while (next < best.size() && best[next].place < last) {
-      int32_t cells[Distances::kLanes];
+      int32_t cells[kLanes];
       int count = 0;
-      while (count < Distances::kLanes && next + count < best.size() &&
-             best[next + count].place < last) {
+      while (count < kLanes && next + count < best.size() && best[next + count].place < last) {
         cells[count] = best[next + count].place - first;
         ++count;
       }

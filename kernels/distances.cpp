@@ -4,13 +4,10 @@
 #include <type_traits>
 
 #include "multiversion.h"
+#include "vectors.h"
 
 namespace edge_mtl {
 namespace {
-
-#define INLINE inline __attribute__((always_inline))
-
-constexpr int kLanes = Distances::kLanes;
 
 // The mean distance of each lane from `bins` rows of logits. GCC makes vectors of the loops over
 // lanes, whatever the processor's width, if it does not unroll the short ones first; of vector

@@ -6,13 +6,12 @@
 
 #include "head_math.h"
 #include "raw_tensor.h"
+#include "vectors.h"
 
 namespace edge_mtl {
 
 class Distances {
  public:
-  static constexpr int kLanes = 16;
-
   // bins: of each distance, whose logits the raw values are; 0 where they are the distances.
   explicit Distances(int bins);
 

@@ -6,7 +6,6 @@
 
 // Loops that MULTIVERSION compiles several times take with them what is inlined, and nothing else.
 #define INLINE inline __attribute__((always_inline))
-#define INLINED __attribute__((always_inline))  // of a lambda
 
 namespace edge_mtl {
 

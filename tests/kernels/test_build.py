@@ -91,10 +91,31 @@ def test_the_baseline_build_gives_the_same_bits(
     assert level != "None"
     baseline = build_kernels(tmp_path / "baseline", ONCE, RELEASE)
     assert results(str(baseline)) == ["baseline", digest]
+    if machine() == "x86_64":
+        older = build_kernels(
+            tmp_path / "older", ONCE, RELEASE, "-DCMAKE_CXX_FLAGS=-march=x86-64-v3"
+        )
+        assert results(str(older)) == ["baseline", digest]
     scalar = build_kernels(tmp_path / "scalar", ONCE, SCALAR)
     assert results(str(scalar)) == ["baseline", digest]
     ended = tests_with(scalar, "tests/kernels/test_twins.py", "tests/kernels/test_fuzz.py")
     assert ended.returncode == 0, ended.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(machine() != "x86_64", reason="only x86-64 has levels")
+@pytest.mark.parametrize("level", ["x86_64_v3", "x86_64_v4"])
+def test_a_newer_level_lends_no_function_to_the_others(tmp_path: Path, level: str):
+    """The linker takes one of functions that are alike in several files: if that were one of a
+    newer processor's file, older ones would fail in what has nothing to do with it."""
+    flags = "-std=c++17 -O3 -DEDGE_MTL_MULTIVERSION -Wno-psabi -c -o loops.o"
+    source = ROOT / "kernels" / f"segment_{level}.cpp"
+    subprocess.run(["g++", *flags.split(), str(source)], check=True, cwd=tmp_path)
+    listing = ["nm", "--defined-only", "--extern-only", "--demangle", "loops.o"]
+    listed = subprocess.check_output(listing, cwd=tmp_path, text=True)
+    functions = [line for line in listed.splitlines() if " W " in line or " T " in line]
+    assert functions
+    assert [line for line in functions if f"edge_mtl::{level}::" not in line] == []
 
 
 @pytest.mark.slow
