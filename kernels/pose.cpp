@@ -9,8 +9,6 @@
 namespace edge_mtl {
 namespace {
 
-constexpr int kLanes = 16;  // keypoints that are decoded together
-
 // The values of some channels in one cell.
 struct CellReader {
   const RawTensor& tensor;
