@@ -115,7 +115,7 @@ class FusedHead:
         spec: the network's tasks.
         tensors: the engine's raw outputs for N frames, with the scales of quantised ones. They are
             matched to `spec.output_tensors` by name; others are ignored.
-        threads: as of `Preprocessor`.
+        threads: as of `Preprocessor`; where there is little to do one thread does it.
 
     Raises:
         EdgeMtlError: a tensor of the spec is missing or has another shape, or not the batch of the

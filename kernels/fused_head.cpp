@@ -4,6 +4,15 @@
 #include <utility>
 
 namespace edge_mtl {
+namespace {
+
+size_t bytes_of(const RawTensor& tensor) {
+  const size_t wide =
+      tensor.dtype == DType::kFloat32 ? 4 : (tensor.dtype == DType::kFloat16 ? 2 : 1);
+  return wide * tensor.channels * tensor.plane();
+}
+
+}  // namespace
 
 void FusedHead::add_segmentation(const RawTensor& logits, bool binary) {
   with_type(logits.dtype, nullptr, [&](const auto* data) {
@@ -45,7 +54,8 @@ std::vector<RawTensor> FusedHead::tensors() const {
   return tensors;
 }
 
-void FusedHead::run(std::vector<FusedHead>& heads, std::vector<HeadFrame>& frames, Pool& pool) {
+void FusedHead::run(std::vector<FusedHead>& heads, std::vector<HeadFrame>& frames, Pool& pool,
+                    size_t not_worth_waking) {
   struct MaskJob {
     AnySegmenter* segmenter;
     int first_part;
@@ -53,12 +63,14 @@ void FusedHead::run(std::vector<FusedHead>& heads, std::vector<HeadFrame>& frame
   // What takes longest comes first: a part for the objects of each frame, then bands of masks.
   const int objects = static_cast<int>(frames.size());
   int parts = objects;
+  size_t bytes = 0;
   std::vector<MaskJob> masks;
   for (size_t f = 0; f < frames.size(); ++f) {
     const HeadFrame& frame = frames[f];
     for (size_t i = 0; i < heads[f].segmenters_.size(); ++i) {
       const MaskView& mask = frame.results.masks[i];
       masks.push_back({&heads[f].segmenters_[i], parts});
+      bytes += bytes_of(heads[f].logits_[i]) + static_cast<size_t>(mask.height) * mask.width;
       std::visit(
           [&](auto& segmenter) {
             using Logit = typename std::decay_t<decltype(segmenter)>::Logit;
@@ -69,7 +81,7 @@ void FusedHead::run(std::vector<FusedHead>& heads, std::vector<HeadFrame>& frame
           *masks.back().segmenter);
     }
   }
-  pool.run(parts, [&](int part, int) {
+  const auto work = [&](int part, int) {
     if (part < objects) {
       heads[part].find_objects(frames[part]);
       return;
@@ -78,7 +90,12 @@ void FusedHead::run(std::vector<FusedHead>& heads, std::vector<HeadFrame>& frame
     while (part < masks[i].first_part) --i;
     std::visit([&](auto& segmenter) { segmenter.label_band(part - masks[i].first_part); },
                *masks[i].segmenter);
-  });
+  };
+  if (bytes > not_worth_waking) {
+    pool.run(parts, work);
+  } else {
+    for (int part = 0; part < parts; ++part) work(part, 0);
+  }
 }
 
 void FusedHead::find_objects(HeadFrame& frame) {

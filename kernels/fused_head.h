@@ -38,6 +38,10 @@ struct HeadFrame {
   HeadResults results;
 };
 
+// Bytes of logits and masks that one thread is done with, in less than a tenth of a millisecond,
+// before a helper that has to wake up first would have helped.
+constexpr size_t kNotWorthWaking = 512 << 10;
+
 // The tasks, and the scratch memory for one frame.
 class FusedHead {
  public:
@@ -63,7 +67,8 @@ class FusedHead {
   int network_height() const { return network_height_; }
 
   // All frames at once. heads: copies of one another, at least as many as frames.
-  static void run(std::vector<FusedHead>& heads, std::vector<HeadFrame>& frames, Pool& pool);
+  static void run(std::vector<FusedHead>& heads, std::vector<HeadFrame>& frames, Pool& pool,
+                  size_t not_worth_waking = kNotWorthWaking);
 
  private:
   using AnySegmenter =

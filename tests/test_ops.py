@@ -147,6 +147,17 @@ def test_a_batch_of_cameras_is_one_frame_after_the_other(dtype: str, threads: in
             assert results_of(scene) == results_of(expected)
 
 
+def test_masks_that_are_worth_several_threads_are_those_of_one():
+    spec = example_spec()
+    tensors, raw = example_outputs(spec, "uint8")
+    placement = Placement.fit((1280, 960), spec.input)  # two masks of over a megabyte each
+    [alone] = ops.FusedHead(spec, tensors, 1)(raw, [placement], "frame")
+    shared = ops.FusedHead(spec, tensors, 3)
+    for _ in range(5):
+        [scene] = shared(raw, [placement], "frame")
+        assert results_of(scene) == results_of(alone)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_batch_of_frames_is_preprocessed_one_after_the_other(threads: int):
     network_input = InputSpec(width=96, height=64)

@@ -154,7 +154,7 @@ class Camera {
       frames.push_back(std::move(frame));
       views.push_back({inputs_.pixels.data(), 3 * 120, placement});
     }
-    FusedHead::run(heads_, frames, pool);
+    FusedHead::run(heads_, frames, pool, 0);  // as if it were worth it
     (*preprocess_)(views, results.input.data(), pool);
     for (const HeadFrame& frame : frames) {
       for (const int count : frame.results.box_counts) results.counts.push_back(count);
