@@ -7,8 +7,8 @@ four times its floor does so for reasons that are not counted:
 - Every call of the head has a price of its own, which `test_call_with_nothing_to_do` measures: the
   checks of some twenty arrays, those that are returned, the scene, a thread that is woken up.
 - Masks: where the corners of a square disagree, four logits of every class come one by one from
-  planes that lie apart (a fifth of the time), as few pixels as one square has leave in pieces of
-  four or eight bytes (a quarter), and the two classes that are left have to be found (an eighth).
+  planes that lie apart, the few pixels of a square leave in pieces of four or eight bytes, and the
+  two classes that are left have to be found.
 - Boxes: the 64 bins of a candidate come one by one from as many planes, and candidates are sorted,
   compared and kept one after the other.
 """
