@@ -108,7 +108,7 @@ def measure(
     meters = Meters(spec)
     headlines = []
     alignment = Alignment(dataset.vocabulary, spec)
-    pipeline = Pipeline(_ranking_spec(spec), engine)
+    pipeline = Pipeline(ranking_spec(spec), engine)
     for index in range(len(dataset)):
         sample = alignment(dataset[index])
         scene = pipeline(sample.image, planes=sample.planes)
@@ -122,7 +122,7 @@ def measure(
     return Evaluation(len(dataset), meters, headlines)
 
 
-def _ranking_spec(spec: ModelSpec) -> ModelSpec:
+def ranking_spec(spec: ModelSpec) -> ModelSpec:
     """The same network with the low score threshold and the many boxes that mAP needs."""
     tasks = tuple(
         msgspec.structs.replace(

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from edge_mtl.errors import UsageError
+from edge_mtl.evaluation.accuracy import Accuracy
+from edge_mtl.evaluation.classification import ClassificationAccuracy
+from edge_mtl.evaluation.detection import DetectionAccuracy
+from edge_mtl.evaluation.segmentation import SegmentationAccuracy
+from edge_mtl.export.gate import TOLERANCES, failed, judge, with_tolerances
+
+SCORES = {"precision": 0.5, "recall": 0.5}
+
+
+def accuracy(miou: float, map50: float, f1: float, right: float, frames: int = 64) -> Accuracy:
+    return Accuracy(
+        frames=frames,
+        tasks={
+            "segmentation": SegmentationAccuracy(
+                **SCORES, f1=0.5, miou=miou, pixel_accuracy=0.9, iou={}
+            ),
+            "detection": DetectionAccuracy(**SCORES, f1=f1, map50=map50, map=0.4, per_class={}),
+            "time": ClassificationAccuracy(**SCORES, f1=0.5, accuracy=right, per_class={}),
+        },
+    )
+
+
+BEFORE = accuracy(0.76, 0.75, 0.74, 0.95)
+
+
+def test_every_task_is_judged_by_what_it_is_deployed_for() -> None:
+    verdicts = judge(BEFORE, accuracy(0.755, 0.76, 0.73, 0.95), TOLERANCES["labels"])
+    assert [(each.task, each.figure) for each in verdicts] == [
+        ("segmentation", "miou"),
+        ("detection", "map50"),
+        ("detection", "f1"),
+        ("time", "accuracy"),
+    ]
+    assert failed(verdicts) == ()
+    assert [each.lost for each in verdicts] == pytest.approx([0.5, -1.0, 1.0, 0.0])
+
+
+def test_one_task_of_several_that_fails_is_named_ultralytics_19353() -> None:
+    after = accuracy(0.76, 0.634, 0.74, 0.95)
+    assert failed(judge(BEFORE, after, TOLERANCES["labels"])) == ("detection",)
+
+
+def test_boxes_in_the_right_order_but_under_the_threshold_fail_tensorrt_4074() -> None:
+    after = accuracy(0.76, 0.75, 0.0, 0.95)
+    assert failed(judge(BEFORE, after, TOLERANCES["labels"])) == ("detection",)
+
+
+def test_a_figure_that_is_no_number_fails() -> None:
+    after = accuracy(math.nan, 0.75, 0.74, 0.95)
+    assert failed(judge(BEFORE, after, TOLERANCES["labels"])) == ("segmentation",)
+
+
+def test_of_whole_pictures_one_is_forgiven_and_two_are_not() -> None:
+    one, two = (accuracy(0.76, 0.75, 0.74, 0.95 - n / 64) for n in (1, 2))
+    assert failed(judge(BEFORE, one, TOLERANCES["labels"])) == ()
+    assert failed(judge(BEFORE, two, TOLERANCES["labels"])) == ("time",)
+
+
+def test_tolerances_are_set_for_all_for_a_kind_or_for_a_figure() -> None:
+    table = with_tolerances("labels", ["3", "detection=2", "detection.f1=0"])
+    assert table["segmentation"] == {"miou": 3.0}
+    assert table["detection"] == {"map50": 2.0, "f1": 0.0}
+    assert with_tolerances("agreement", ()) == TOLERANCES["agreement"]
+    assert TOLERANCES["labels"]["detection"]["f1"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("detektion=1", "did you mean 'detection'"),
+        ("detection.miou=1", "'miou' is nothing that is judged; did you mean .* Known: map50"),
+        ("detection=much", "expected points from 0 on, found 'much'"),
+        ("-1", "expected points from 0 on"),
+        ("nan", "expected points from 0 on"),
+    ],
+)
+def test_a_tolerance_that_means_nothing_is_refused(given: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        with_tolerances("labels", [given])
