@@ -1,7 +1,6 @@
 """The gate: what each task may lose to a precision, and whether it lost more.
 
-What is judged is a pair of `Accuracy`, of the float network and of the exported one, measured in
-the same way on the same frames (see `agreement`).
+What is judged is what a `Yardstick` measured of the float network and of the exported one.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from edge_mtl.evaluation.detection import DetectionAccuracy
 from edge_mtl.evaluation.meters import TaskAccuracy
 from edge_mtl.evaluation.pose import PoseAccuracy
 from edge_mtl.evaluation.segmentation import SegmentationAccuracy
-from edge_mtl.export.agreement import Basis
+from edge_mtl.export.yardstick import Basis, Measured
 
-Tolerances: TypeAlias = Mapping[str, Mapping[str, float]]
-"""By kind of task and name of figure, how many points (hundredths) the figure may fall."""
+Tolerances: TypeAlias = Mapping[Basis, Mapping[str, Mapping[str, float]]]
+"""By basis, kind of task and name of figure, how many points (hundredths) the figure may fall."""
 
-TOLERANCES: Mapping[Basis, Tolerances] = {
+TOLERANCES: Tolerances = {
     "labels": {
         "segmentation": {"miou": 1.0},
         # mAP looks at the order of the scores alone. F1, at the threshold that is deployed, sees
@@ -62,12 +61,14 @@ _WHOLE_PICTURES = ("classification",)
 class Verdict:
     """How one figure of one task fared.
 
+    basis: whether it was measured by labels or by agreement with the float network.
     figure: its name, as in the JSON of an `Accuracy`.
     before, after: of the float network and of the exported one, in [0, 1].
     allowed: how many points (hundredths) it may fall.
     """
 
     task: str
+    basis: Basis
     figure: str
     before: float
     after: float
@@ -84,22 +85,28 @@ class Verdict:
         return self.lost <= self.allowed + 1e-9
 
 
-def judge(before: Accuracy, after: Accuracy, tolerances: Tolerances) -> list[Verdict]:
-    """Compare all tasks that both measured, figure by figure, in the order of `before`.
+def judge(before: Measured, after: Measured, tolerances: Tolerances = TOLERANCES) -> list[Verdict]:
+    """Compare every task that was measured, figure by figure, in the order of `before`.
 
     Accuracies of whole pictures move in steps of one picture; a single one is always forgiven.
 
-    tolerances: a row of `TOLERANCES`, or what `with_tolerances` made of one.
+    tolerances: as `with_tolerances` makes them.
     """
     verdicts = []
-    for task, was in before.tasks.items():
-        kind = _KINDS[type(was)]
-        least = 100 / max(1, before.frames) if kind in _WHOLE_PICTURES else 0.0
-        values, found = (msgspec.to_builtins(each) for each in (was, after.tasks[task]))
-        verdicts += [
-            Verdict(task, figure, values[figure], found[figure], max(points, least))
-            for figure, points in tolerances[kind].items()
-        ]
+    bases: tuple[tuple[Basis, Accuracy, Accuracy], ...] = (
+        ("labels", before.labels, after.labels),
+        ("agreement", before.agreement, after.agreement),
+    )
+    for basis, was, found in bases:
+        one_picture = 100 / max(1, was.frames)
+        for task, figures in was.tasks.items():
+            kind = _KINDS[type(figures)]
+            least = one_picture if kind in _WHOLE_PICTURES else 0.0
+            old, new = (msgspec.to_builtins(each) for each in (figures, found.tasks[task]))
+            verdicts += [
+                Verdict(task, basis, figure, old[figure], new[figure], max(points, least))
+                for figure, points in tolerances[basis][kind].items()
+            ]
     return verdicts
 
 
@@ -108,8 +115,8 @@ def failed(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.task for each in verdicts if not each.passed))
 
 
-def with_tolerances(basis: Basis, given: Iterable[str]) -> Tolerances:
-    """The row of `TOLERANCES` for a basis, changed as a user asks.
+def with_tolerances(given: Iterable[str]) -> Tolerances:
+    """`TOLERANCES`, changed as a user asks.
 
     given: each POINTS for every figure, or KIND=POINTS or KIND.FIGURE=POINTS for those of one kind
         of task, such as "detection.map50=2"; later ones win.
@@ -118,18 +125,27 @@ def with_tolerances(basis: Basis, given: Iterable[str]) -> Tolerances:
         UsageError: there is no such kind, it is not judged by such a figure, or the points are no
             number from 0 on.
     """
-    table = {kind: dict(figures) for kind, figures in TOLERANCES[basis].items()}
+    table: dict[Basis, dict[str, dict[str, float]]] = {
+        basis: {kind: dict(figures) for kind, figures in kinds.items()}
+        for basis, kinds in TOLERANCES.items()
+    }
+    rows = [
+        (kind, figure, figures)
+        for kinds in table.values()
+        for kind, figures in kinds.items()
+        for figure in figures
+    ]
     for each in given:
         place, equals, number = each.rpartition("=")
         points = _points(each, number)
         kind, _, figure = place.partition(".")
         if equals:
-            _known(each, kind, table)
+            _known(each, kind, [row[0] for row in rows])
         if figure:
-            _known(each, figure, table[kind])
-        for name in [kind] if equals else table:
-            for judged in [figure] if figure else table[name]:
-                table[name][judged] = points
+            _known(each, figure, [row[1] for row in rows if row[0] == kind])
+        for of_kind, name, figures in rows:
+            if (not equals or of_kind == kind) and (not figure or name == figure):
+                figures[name] = points
     return table
 
 
@@ -147,7 +163,7 @@ def _points(given: str, number: str) -> float:
 
 
 def _known(given: str, name: str, known: Iterable[str]) -> None:
-    names = list(known)
+    names = list(dict.fromkeys(known))
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
         raise UsageError(
