@@ -51,13 +51,14 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     input, planes, outputs: the tensors at the edges of `network.onnx`, with their scales where
         they are 8-bit.
     accuracy: by "float" and "exported", what `edge-mtl eval` measured on `accuracy_data`.
+    report: what the accuracy gate found, as `edge_mtl.export.report` writes it.
     """
 
     format: int = FORMAT
     created_by: str
     spec: ModelSpec
     target: str
-    precision: Literal["fp32", "int8"]
+    precision: Literal["fp32", "fp16", "int8"]
     input: TensorSpec
     outputs: tuple[TensorSpec, ...]
     files: dict[str, FileEntry]
@@ -65,6 +66,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     accuracy: dict[str, Any] | None = None
     accuracy_data: str | None = None
     planes: tuple[TensorSpec, ...] = ()
+    report: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

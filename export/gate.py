@@ -9,7 +9,7 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -83,6 +83,13 @@ class Verdict:
     def passed(self) -> bool:
         # A figure that is no number passes nothing.
         return self.lost <= self.allowed + 1e-9
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **msgspec.to_builtins(self),
+            "lost": round(self.lost, 4),
+            "passed": self.passed,
+        }
 
 
 def judge(before: Measured, after: Measured, tolerances: Tolerances = TOLERANCES) -> list[Verdict]:

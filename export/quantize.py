@@ -2,70 +2,50 @@
 
 from __future__ import annotations
 
-import copy
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Collection
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import (
+    CalibrationMethod,
+    QDQQuantizer,
+    QuantType,
+    TensorsData,
+)
 
-from edge_mtl.data.datasets import Dataset
-from edge_mtl.errors import UsageError
+from edge_mtl.export.calibration import Ranges
 from edge_mtl.export.quiet import quiet
 from edge_mtl.export.schemes import Scheme
-from edge_mtl.ops import Preprocessor
-from edge_mtl.placement import Placement
-from edge_mtl.plane_writer import PlaneWriter
-from edge_mtl.spec import ModelSpec
-
-LEAST_FRAMES = 32
-"""Fewer frames than this do not show the ranges that a drive has."""
-
-
-def check_calibration(frames: Dataset) -> None:
-    """Refuse frames that are too few to calibrate with.
-
-    Raises:
-        UsageError: there are fewer than `LEAST_FRAMES`.
-    """
-    if len(frames) < LEAST_FRAMES:
-        raise UsageError(
-            f"calibration needs at least {LEAST_FRAMES} frames, {frames.name} has {len(frames)}; "
-            "take more of them, or a larger data set"
-        )
 
 
 def quantize(
-    model: onnx.ModelProto,
-    spec: ModelSpec,
-    scheme: Scheme,
-    frames: Dataset,
-    progress: Callable[[int, int], None] | None = None,
+    model: onnx.ModelProto, scheme: Scheme, ranges: Ranges, nodes: Collection[str] | None = None
 ) -> onnx.ModelProto:
-    """Set the ranges of all activations by their extremes over `frames`, and insert Q/DQ.
+    """The graph with Q/DQ around what the scheme quantises; `model` stays as it is.
 
-    Frames and their planes pass through the runtime's own preprocessing.
-
-    frames: at least `LEAST_FRAMES`, see `check_calibration`.
-    progress: called after each frame with the frames done and the frames in all.
-
-    Raises:
-        EdgeMtlError: a frame lacks a plane that the spec takes.
+    ranges: of the activations, as `calibrate` gives them.
+    nodes: the names of the nodes that may be quantised; all others stay float. None for all.
     """
-    with tempfile.TemporaryDirectory() as folder, quiet(""):
-        path = Path(folder) / "quantized.onnx"
-        quantize_static(
-            copy.deepcopy(model),  # ONNX Runtime moves the weights of what it is given to a file
-            path,
-            _Pictures(spec, frames, progress),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(scheme.operators),
+    if nodes is not None and not nodes:
+        return model
+    inferred = onnx.shape_inference.infer_shapes(model)
+    # Said of what went through its own shape inference; otherwise it goes through a file for it.
+    inferred.metadata_props.add(key="onnx.infer", value="onnxruntime.quant")
+    spans = {
+        name: (np.float32(low), np.float32(high))
+        for name, (low, high) in _with_absorbed(model, ranges).items()
+    }
+    with quiet(""):
+        quantizer = QDQQuantizer(
+            inferred,
             per_channel=True,
-            activation_type=QuantType.QInt8 if scheme.signed else QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
+            reduce_range=False,
+            weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QInt8 if scheme.signed else QuantType.QUInt8,
+            tensors_range=TensorsData(CalibrationMethod.MinMax, spans),
+            nodes_to_quantize=sorted(nodes or ()),
+            nodes_to_exclude=[],
+            op_types_to_quantize=list(scheme.operators),
             extra_options={
                 "ActivationSymmetric": scheme.signed,
                 "QuantizeBias": scheme.quantized_bias,
@@ -73,35 +53,20 @@ def quantize(
                 "OpTypesToExcludeOutputQuantization": list(scheme.float_outputs),
             },
         )
-        return onnx.load(path)
+        quantizer.quantize_model()
+    quantized: onnx.ModelProto = quantizer.model.model
+    del quantized.metadata_props[:]
+    del quantized.graph.value_info[:]
+    return quantized
 
 
-class _Pictures(CalibrationDataReader):  # type: ignore[misc]
-    """Feeds frames, preprocessed as at run time, one at a time."""
-
-    def __init__(
-        self, spec: ModelSpec, frames: Dataset, progress: Callable[[int, int], None] | None
-    ) -> None:
-        self._input = spec.input
-        self._frames = frames
-        self._progress = progress
-        # Float whatever the edges of the final network: its ranges are not known yet.
-        self._preprocess = Preprocessor(spec.input, spec.input_tensor)
-        self._write_planes = PlaneWriter(spec, spec.plane_tensors)
-        self._picture = np.empty(spec.input_tensor.shape, np.float32)
-        self._planes = {each.name: np.empty(each.shape, np.float32) for each in spec.plane_tensors}
-        self._next = 0
-
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        if self._next == len(self._frames):
-            return None
-        sample = self._frames[self._next]
-        frame = sample.image
-        placement = Placement.fit((frame.shape[1], frame.shape[0]), self._input)
-        self._preprocess([frame], [placement], self._picture)
-        self._write_planes(sample.planes, placement, self._planes)
-        self._next += 1
-        if self._progress is not None:
-            self._progress(self._next, len(self._frames))
-        inputs = {self._input.name: self._picture, **self._planes}
-        return {name: each.copy() for name, each in inputs.items()}
+def _with_absorbed(model: onnx.ModelProto, ranges: Ranges) -> Ranges:
+    """Also what an activation function reads: of its range, only what it leaves matters."""
+    return {
+        **{
+            node.input[0]: ranges[node.output[0]]
+            for node in model.graph.node
+            if node.op_type in ("Relu", "Clip") and node.output[0] in ranges
+        },
+        **ranges,
+    }

@@ -19,6 +19,7 @@ from edge_mtl.compression.fake_quantization import FakeQuantization
 from edge_mtl.data.datasets import Dataset
 from edge_mtl.errors import UsageError
 from edge_mtl.export.graph import onnx_from_network
+from edge_mtl.export import calibration
 from edge_mtl.export.quantize import quantize
 from edge_mtl.export.schemes import scheme
 from edge_mtl.network.network import Network
@@ -91,7 +92,8 @@ def test_what_is_rounded_is_what_an_export_quantises(
     """It has the ranges that a calibration finds, each of them and no other."""
     spec = msgspec.structs.replace(spec, backbone=backbone, attention=attention)
     network = frozen(make_network(spec))
-    quantized = quantize(exported(spec), spec, scheme(target), streets(FRAMES))
+    ranges = calibration.calibrate(exported(spec), spec, scheme(target), streets(FRAMES))
+    quantized = quantize(exported(spec), scheme(target), ranges)
     quantization = FakeQuantization(network, scheme(target), decay=1.0)
     calibrate(quantization, network, picture, monkeypatch)
     low, high = quantization.ranges.double().T
@@ -113,7 +115,8 @@ def test_onnx_runtime_computes_what_is_trained(
 ) -> None:
     """To less than a step of the output in the mean; the float network is further away."""
     network = frozen(make_network(fusionnet))
-    quantized = quantize(exported(fusionnet), fusionnet, scheme(target), streets(FRAMES))
+    ranges = calibration.calibrate(exported(fusionnet), fusionnet, scheme(target), streets(FRAMES))
+    quantized = quantize(exported(fusionnet), scheme(target), ranges)
     quantization = FakeQuantization(network, scheme(target), decay=1.0)
     calibrate(quantization, network, picture, monkeypatch)
     image = picture(FRAMES)  # not one that it was calibrated with

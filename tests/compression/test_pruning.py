@@ -17,6 +17,7 @@ from edge_mtl.data.datasets import Dataset
 from edge_mtl.errors import UsageError
 from edge_mtl.export.edges import edge_tensors, strip_edges
 from edge_mtl.export.graph import onnx_from_network
+from edge_mtl.export.calibration import calibrate
 from edge_mtl.export.quantize import quantize
 from edge_mtl.export.schemes import scheme
 from edge_mtl.network.checkpoint import load_checkpoint, save_checkpoint
@@ -96,7 +97,8 @@ def test_a_narrow_network_is_exported_to_8_bits_like_any_other(
     spec = msgspec.structs.replace(spec, backbone="efficientnet-lite0")
     narrow = prune(make_network(spec), 0.5, streets(2))
     # It refuses a graph that computes something else than the network.
-    model = quantize(onnx_from_network(narrow), spec, scheme("cpu"), streets(8))
+    floating, cpu = onnx_from_network(narrow), scheme("cpu")
+    model = quantize(floating, cpu, calibrate(floating, spec, cpu, streets(8)))
     strip_edges(model)
     kinds = {node.op_type for node in model.graph.node}
     assert kinds == {"Conv", "Add", "Resize", "QuantizeLinear", "DequantizeLinear"}

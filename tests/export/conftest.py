@@ -93,11 +93,13 @@ def make_graph(backbone: str) -> onnx.ModelProto:
 
 @cache
 def make_quantized(backbone: str, target: str) -> onnx.ModelProto:
+    from edge_mtl.export.calibration import calibrate
     from edge_mtl.export.quantize import quantize
     from edge_mtl.export.schemes import scheme
 
-    spec = make_network(backbone).spec
-    return quantize(make_graph(backbone), spec, scheme(target), Streets(32))
+    spec, chosen = make_network(backbone).spec, scheme(target)
+    ranges = calibrate(make_graph(backbone), spec, chosen, Streets(32))
+    return quantize(make_graph(backbone), chosen, ranges)
 
 
 @pytest.fixture(params=BACKBONES)

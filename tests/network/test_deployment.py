@@ -78,6 +78,7 @@ def make_network(case: str) -> Network:
 def test_it_is_exported_and_quantised(case: str, tmp_path: Path) -> None:
     from edge_mtl.export.edges import edge_tensors, strip_edges
     from edge_mtl.export.graph import onnx_from_network
+    from edge_mtl.export.calibration import calibrate
     from edge_mtl.export.quantize import quantize
     from edge_mtl.export.schemes import scheme
 
@@ -90,7 +91,8 @@ def test_it_is_exported_and_quantised(case: str, tmp_path: Path) -> None:
     ]
     assert outputs == [(tensor.name, tensor.shape) for tensor in spec.output_tensors]
 
-    quantized = quantize(floating, spec, scheme("cpu"), Pictures())
+    cpu = scheme("cpu")
+    quantized = quantize(floating, cpu, calibrate(floating, spec, cpu, Pictures()))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
