@@ -16,7 +16,7 @@ from edge_mtl import zoo
 from edge_mtl.data.datasets import open_dataset
 from edge_mtl.data.rendered import RenderedScenes
 from edge_mtl.data.scene_writer import write_scene_folder
-from edge_mtl.export.exporter import Export, export
+from edge_mtl.export.exporter import Export, ExportSettings, export
 from edge_mtl.machine import Machine
 from edge_mtl.network.checkpoint import load_checkpoint
 from edge_mtl.runtime.draw import Annotator
@@ -68,11 +68,10 @@ def run_demo(folder: Path, frames: int, tell: Callable[[str, int, int], None]) -
     exported = export(
         load_checkpoint(zoo.locate(MODEL, ".safetensors")),
         folder / f"{MODEL}.emtl",
-        "cpu",
-        "int8",
+        ExportSettings(),
         open_dataset(f"rendered:{scenes}", "train"),
         open_dataset(f"rendered:{scenes}", "val"),
-        report=tell,
+        tell,
     )
     exported.bundle.save()
     _write(folder / "accuracy.json", exported.bundle.manifest.accuracy)

@@ -1,118 +1,279 @@
-"""From a checkpoint to a measured bundle."""
+"""From a checkpoint, or a float graph, to a bundle that passed the accuracy gate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import onnx
 
 from edge_mtl.bundle import NETWORK, Bundle, Calibration
 from edge_mtl.data.datasets import Dataset
 from edge_mtl.errors import UsageError
-from edge_mtl.evaluation.accuracy import Accuracy, evaluate
+from edge_mtl.export.calibration import MIN_MAX, CalibrationSettings, check_calibration
 from edge_mtl.export.edges import edge_tensors, strip_edges
+from edge_mtl.export.gate import TOLERANCES, Tolerances
 from edge_mtl.export.graph import onnx_from_network
-from edge_mtl.export.quantize import check_calibration, quantize
-from edge_mtl.export.schemes import scheme
+from edge_mtl.export.half_rounding import rounded_to_half
+from edge_mtl.export.latency import Latencies, latencies
+from edge_mtl.export.layers import name_nodes
+from edge_mtl.export.precision import GateError, Precision, PrecisionSearch, Report, Trial
+from edge_mtl.export.range_cache import cached_ranges
+from edge_mtl.export.report import Candidate, ExportReport
+from edge_mtl.export.schemes import Scheme, scheme
 from edge_mtl.export.tensorrt_builder import build_engine, check_builder
+from edge_mtl.export.yardstick import Measured, Yardstick
 from edge_mtl.network.network import Network
 from edge_mtl.runtime.engines import open_engine
 from edge_mtl.spec import ModelSpec
 
-Precision = Literal["fp32", "int8"]
-Report = Callable[[str, int, int], None]
-"""Called with a stage, and how much of it is done out of how much."""
-_FLOAT, _EXPORTED = "float", "exported"
+_ENGINES: Mapping[str, tuple[str, ...]] = {
+    "cpu": ("onnxruntime", "openvino"),
+    "openvino": ("openvino",),
+}
+"""By target that runs on this machine's processor, the engines that may run its bundles."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """How a network is exported.
+
+    target: one of `schemes.SCHEMES`.
+    precision: "int8" for 8 bits wherever tasks bear it and the machine gains by it; "fp16", for
+        targets that build an engine; "fp32".
+    calibration: how the ranges of 8-bit activations are chosen.
+    tolerances: what each task may lose, as `gate.with_tolerances` makes them.
+    compute_capability: the GPU of a target that builds an engine, such as "8.6"; None for what its
+        builder aims at by itself.
+    elsewhere: the bundle will run on another machine, whose latencies this one does not tell.
+    """
+
+    target: str = "cpu"
+    precision: Precision = "int8"
+    calibration: CalibrationSettings = MIN_MAX
+    tolerances: Tolerances = field(default_factory=lambda: TOLERANCES)
+    compute_capability: str | None = None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A bundle that is not yet saved, and its accuracy beside that of the float network."""
+    """A bundle that is not yet saved, its accuracy beside that of the float network, and how its
+    precision was found."""
 
     bundle: Bundle
-    before: Accuracy
-    after: Accuracy
+    before: Measured
+    after: Measured
+    report: ExportReport
 
 
 def export(
     network: Network,
     path: Path,
-    target: str,
-    precision: Precision,
+    settings: ExportSettings,
     calibration: Dataset,
     held_out: Dataset,
-    compute_capability: str | None = None,
-    report: Report | None = None,
+    tell: Report | None = None,
 ) -> Export:
-    """Make the bundle of a network for a target, and measure it before and after.
+    """Make the bundle of a trained network; see `export_graph`, whose errors it raises too.
+
+    network: in evaluation mode.
+
+    Raises:
+        ExportError: the ONNX graph differs from the network.
+    """
+    tell = tell or _silent
+    _check(settings, calibration)
+    tell("ONNX", 0, 1)
+    floating = onnx_from_network(network)
+    tell("ONNX", 1, 1)
+    return export_graph(floating, network.spec, path, settings, calibration, held_out, tell)
+
+
+def export_graph(
+    floating: onnx.ModelProto,
+    spec: ModelSpec,
+    path: Path,
+    settings: ExportSettings,
+    calibration: Dataset,
+    held_out: Dataset,
+    tell: Report | None = None,
+    nodes: Collection[str] | None = None,
+) -> Export:
+    """Make the bundle of a float graph for a target, in the fastest precision in which no task
+    loses more than it may.
+
+    Every task is measured in ONNX Runtime on the same frames as the float network: by labels where
+    there are some, else by agreement with the float network. What fails in 8 bits is tried with
+    the layers that suffer most left in float, then in the best float format of the target.
 
     Args:
-        network: in evaluation mode.
+        floating: an ONNX graph whose inputs and outputs carry the names and shapes of the spec. Its
+            nodes get names where they have none.
         path: where the bundle is to be saved.
-        target: one of `schemes.SCHEMES`.
-        precision: "fp32" or "int8".
         calibration: the frames that set the ranges of the 8-bit activations.
-        held_out: labelled frames on which the float network and the exported one are measured,
-            both by ONNX Runtime.
-        compute_capability: the GPU of a target that builds an engine, such as "8.6"; None for
-            what its builder aims at by itself.
-        report: called as the work goes on.
+        held_out: frames on which all are measured, with labels or without.
+        tell: called as the work goes on.
+        nodes: the names of the nodes that may be quantised; None for all that the scheme takes.
 
     Raises:
         UsageError: there is no such target, it cannot build for the compute capability, or there
             are too few frames to calibrate with.
-        ExportError: the ONNX graph differs from the network.
+        GateError: no precision of the target is accurate enough.
         BuildError: TensorRT is missing or refuses the graph.
     """
-    tell = report or (lambda stage, done, total: None)
-    chosen = scheme(target)
-    # What can be refused at once is refused before minutes of work.
-    if chosen.builds:
-        check_builder(chosen.builds, compute_capability)
-    elif compute_capability is not None:
-        raise UsageError(
-            f"target {target!r} builds no engine, so it takes no compute capability; leave it out"
+    tell = tell or _silent
+    chosen = _check(settings, calibration)
+    name_nodes(floating)
+    as_float = _bundle(path, spec, settings.target, "fp32", floating)
+    engine = open_engine("onnxruntime", as_float)
+    try:
+        yardstick = Yardstick(spec, engine, held_out, partial(tell, "measure float"))
+    finally:
+        engine.close()
+    ranges, how = {}, None
+    if settings.precision == "int8":
+        ranges = cached_ranges(
+            floating, spec, chosen, calibration, settings.calibration, partial(tell, "calibrate")
         )
-    if precision == "int8":
-        check_calibration(calibration)
-
-    tell("ONNX", 0, 1)
-    floating = onnx_from_network(network)
-    tell("ONNX", 1, 1)
-    as_float = _bundle(path, network.spec, target, "fp32", floating)
-    before = after = _measure(as_float, held_out, _FLOAT, tell)
-    final, how = floating, None
-    if precision == "int8":
-        final = quantize(floating, network.spec, chosen, calibration, partial(tell, "calibrate"))
-        how = Calibration(data=calibration.name, frames=len(calibration), method="min-max")
-        if chosen.edges:
-            strip_edges(final)
-        as_int8 = _bundle(path, network.spec, target, "int8", final)
-        after = _measure(as_int8, held_out, _EXPORTED, tell)
+        how = Calibration(
+            data=calibration.name, frames=len(calibration), method=str(settings.calibration)
+        )
+    search = PrecisionSearch(
+        floating,
+        chosen,
+        ranges,
+        nodes,
+        partial(_package, path, spec, settings.target, chosen),
+        yardstick,
+        settings.tolerances,
+        calibration,
+        tell,
+    )
+    kept, report = _decide(search, settings, chosen, tell)
+    final = kept.model
     engines = {}
     if chosen.builds:
         tell("engine", 0, 1)
-        built_for = f".sm{compute_capability.replace('.', '')}" if compute_capability else ""
+        capability = settings.compute_capability
+        built_for = f".sm{capability.replace('.', '')}" if capability else ""
         engines[f"network{built_for}.engine"] = build_engine(
-            final.SerializeToString(), chosen.builds, compute_capability
+            final.SerializeToString(), chosen.builds, capability
         )
         tell("engine", 1, 1)
+    before, after = yardstick.before, kept.measured
     bundle = _bundle(
         path,
-        network.spec,
-        target,
-        precision,
+        spec,
+        settings.target,
+        kept.precision,
         final,
         engines,
-        calibration=how,
-        accuracy={_FLOAT: before.to_json(), _EXPORTED: after.to_json()},
+        calibration=how if kept.precision == "int8" else None,
+        accuracy={"float": before.labels.to_json(), "exported": after.labels.to_json()},
         accuracy_data=held_out.name,
+        report=report.to_json(times=False),
     )
-    return Export(bundle, before, after)
+    return Export(bundle, before, after, report)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    pass
+
+
+def _check(settings: ExportSettings, calibration: Dataset) -> Scheme:
+    """The target's scheme. What can be refused at once is refused before minutes of work."""
+    chosen = scheme(settings.target)
+    if chosen.builds:
+        check_builder(chosen.builds, settings.compute_capability)
+    elif settings.compute_capability is not None:
+        raise UsageError(
+            f"target {settings.target!r} builds no engine, so it takes no compute capability; "
+            "leave it out"
+        )
+    if settings.precision == "fp16" and not chosen.builds:
+        raise UsageError(
+            f"target {settings.target!r} computes in float32 or in 8 bits, found --precision fp16; "
+            "choose fp32 or int8"
+        )
+    if settings.precision == "int8":
+        check_calibration(calibration)
+    return chosen
+
+
+def _decide(
+    search: PrecisionSearch, settings: ExportSettings, chosen: Scheme, tell: Report
+) -> tuple[Trial, ExportReport]:
+    """The trial to keep and the report of all."""
+    plain = search.whole("fp32")
+    trials = [plain]
+    if settings.precision == "int8":
+        trials += search.quantised()
+    if chosen.builds and settings.precision != "fp32" and not (trials[1:] and trials[-1].passed):
+        trials.append(search.whole("fp16"))
+    best = trials[-1]
+    times: Latencies = {}
+    engines = () if settings.elsewhere else _ENGINES.get(settings.target, ())
+    if not best.passed:
+        kept, reason = plain, "a task loses more than it may in anything less"
+    elif engines and best is not plain:
+        tell("latency", 0, 1)
+        times = latencies({each.name: each.bundle for each in trials}, engines)
+        tell("latency", 1, 1)
+        kept, reason = _fastest([each for each in trials if each.passed], times)
+    else:
+        kept, reason = best, "no task loses more than it may"
+    candidates = [
+        Candidate(
+            name=each.name,
+            passed=each.passed,
+            verdicts=() if each is plain else each.verdicts,
+            latency_ms=times.get(each.name, {}),
+        )
+        for each in trials
+    ]
+    others: Precision = "fp16" if chosen.builds and kept is not plain else "fp32"
+    report = search.report(kept, reason, candidates, others)
+    if chosen.builds and not best.passed:
+        worst = max(best.verdicts, key=lambda each: each.lost - each.allowed)
+        raise GateError(
+            f"expected every task within its tolerance, found that {worst.task} loses "
+            f"{worst.lost:.2f} points of {worst.figure} even in float16, where {worst.allowed:g} "
+            "are allowed; export with --precision fp32, or raise --tolerance",
+            report,
+        )
+    return kept, report
+
+
+def _fastest(passed: list[Trial], times: Latencies) -> tuple[Trial, str]:
+    """Of the trials that passed the one with the lowest latency in its best engine; the last one,
+    which has most in 8 bits, where nothing could be measured."""
+    timed = [each for each in passed if times[each.name]]
+    if not timed:
+        return passed[-1], "no task loses more than it may"
+    return (
+        min(timed, key=lambda each: min(times[each.name].values())),
+        "the fastest here of those in which no task loses more than it may",
+    )
+
+
+def _package(
+    path: Path,
+    spec: ModelSpec,
+    target: str,
+    chosen: Scheme,
+    model: onnx.ModelProto,
+    precision: Precision,
+) -> tuple[onnx.ModelProto, Bundle]:
+    """The graph as it goes into the bundle, and a bundle that computes as the target will: what a
+    builder of engines turns into float16 is measured so."""
+    if precision == "int8" and chosen.edges:
+        strip_edges(model)
+    computed = rounded_to_half(model) if chosen.builds and precision != "fp32" else model
+    return model, _bundle(path, spec, target, precision, computed)
 
 
 def _bundle(
@@ -134,11 +295,3 @@ def _bundle(
         **edge_tensors(model, spec)._asdict(),
         **facts,
     )
-
-
-def _measure(bundle: Bundle, held_out: Dataset, name: str, tell: Report) -> Accuracy:
-    engine = open_engine("onnxruntime", bundle)
-    try:
-        return evaluate(bundle.spec, engine, held_out, partial(tell, f"measure {name}"))
-    finally:
-        engine.close()

@@ -36,12 +36,13 @@ TOLERANCES: Tolerances = {
         "multi_label": {"map": 1.0},
     },
     # Two networks that are right equally often are wrong in different places: pixels at the edges
-    # of objects and boxes near the score threshold differ where labels see no loss.
+    # of objects, boxes near the score threshold and pictures between two classes differ where
+    # labels see no loss.
     "agreement": {
         "segmentation": {"pixel_accuracy": 3.0},
         "detection": {"f1": 5.0},
         "pose": {"pck": 5.0},
-        "classification": {"accuracy": 3.0},
+        "classification": {"accuracy": 5.0},
         "multi_label": {"f1": 5.0},
     },
 }

@@ -45,9 +45,9 @@ class Histogram:
             return
         while self._reach <= most:
             self._widen(most)
-        bins = ((values.ravel() / np.float32(self._reach) + 1) * _HALF).astype(np.int64)
-        # In single precision, the largest value below the reach may be rounded up to it.
-        self._counts += np.bincount(np.minimum(bins, 2 * _HALF - 1), minlength=2 * _HALF)
+        # Scaling by a power of two is exact: a value is in the same bin whenever it is added.
+        bins = np.floor(values.ravel() * np.float32(_HALF / self._reach)).astype(np.int64)
+        self._counts += np.bincount(bins + _HALF, minlength=2 * _HALF)
 
     def _widen(self, most: float) -> None:
         if self._reach == 0.0:  # so far only zeros, which stay where they are
@@ -129,7 +129,7 @@ def _upper_end(
 def _squared_error(
     centres: NDArray[np.float64], counts: NDArray[np.int64], low: float, high: float, steps: int
 ) -> float:
-    """The sum over all values of the squared change that `steps` steps from `low` to `high` make."""
+    """The sum over all values of their squared change by `steps` steps from `low` to `high`."""
     scale = (high - low) / steps
     if not scale > 0:
         return math.inf

@@ -74,16 +74,18 @@ def name_nodes(model: onnx.ModelProto) -> None:
 
 
 def in_8_bits(model: onnx.ModelProto, candidates: Iterable[Layer]) -> set[str]:
-    """The names of those layers that a quantised graph computes in 8 bits: whose first node reads
-    what a DequantizeLinear writes."""
-    quantised = {
-        name
+    """The names of those layers that a quantised graph computes in 8 bits: both what their first
+    node reads and its weights were dequantised."""
+    constants = {each.name for each in model.graph.initializer}
+    writers = {name: node.op_type for node in model.graph.node for name in node.output}
+    integral = {
+        node.name
         for node in model.graph.node
-        if node.op_type == "DequantizeLinear"
-        for name in node.output
+        if node.input
+        and writers.get(node.input[0]) == "DequantizeLinear"
+        and not constants.intersection(node.input[1:2])
     }
-    reading = {node.name for node in model.graph.node if quantised.intersection(node.input)}
-    return {layer.name for layer in candidates if reading.intersection(layer.nodes[:1])}
+    return {layer.name for layer in candidates if integral.intersection(layer.nodes[:1])}
 
 
 def nodes_of(kept: Iterable[Layer]) -> set[str]:

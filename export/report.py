@@ -17,7 +17,7 @@ LayerPrecision = Literal["int8", "fp16", "fp32"]
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A precision that was tried.
 
-    name: "fp32", "fp16", "int8", or "int8, N layers PRECISION" where N layers were left out.
+    name: "fp32", "fp16", "int8", or "int8, N layers float" where N layers were left out.
     passed: whether no task lost more than it may.
     verdicts: of every figure that was judged; of the float network none.
     latency_ms: by engine, on the machine that exported; empty where it was not measured.
@@ -69,15 +69,22 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
             }
             for each in self.candidates
         ]
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        return {**plain, "candidates": rows}
+        return {
+            "data": self.data,
+            "frames": self.frames,
+            "kept": self.kept,
+            "reason": self.reason,
+            "candidates": rows,
+            "layers": [msgspec.to_builtins(each) for each in self.layers],
+        }
 
     def tables(self) -> Iterable[Table]:
         """For the terminal: tasks by precision, latencies, and layers that are not in 8 bits."""
-        yield self._figures()
+        if any(each.verdicts for each in self.candidates):
+            yield self._figures()
         if any(each.latency_ms for each in self.candidates):
             yield self._latencies()
-        if {layer.precision for layer in self.layers} > {"int8"}:
+        if {layer.precision for layer in self.layers} != {"int8"} and "int8" in self.kept:
             yield self._layers()
 
     def _figures(self) -> Table:

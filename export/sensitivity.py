@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from itertools import islice
 
 import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from edge_mtl.data.datasets import Dataset
+from edge_mtl.data.datasets import Dataset, EvenlySpaced
 from edge_mtl.export.calibration import Ranges, preprocessed
 from edge_mtl.export.layers import Layer
 from edge_mtl.export.quantize import quantize
@@ -50,7 +49,7 @@ def sensitivity(
     relevant = [layer for layer in candidates if layer.outputs & wanted]
     inputs = [
         {name: each.copy() for name, each in feed.items()}
-        for feed in islice(preprocessed(spec, frames), FRAMES)
+        for feed in preprocessed(spec, EvenlySpaced(frames, min(FRAMES, len(frames))))
     ]
     expected = _run(model, inputs, wanted)
     errors: Errors = {}

@@ -23,8 +23,12 @@ def command(
     with stages() as tell:
         demo = run_demo(output, frames, tell)
     console = Console(markup=False)
-    console.print(accuracy_table({"float": demo.export.before, "int8": demo.export.after}))
-    console.print(f"latency, {demo.engine}, int8, frames of the drive rendered on the spot")
+    made = demo.export
+    columns = {"float": made.before.labels, made.bundle.manifest.precision: made.after.labels}
+    console.print(accuracy_table(columns))
+    console.print(
+        f"latency, {demo.engine}, {made.report.kept}, frames of the drive rendered on the spot"
+    )
     console.print(demo.stream.latency.table())
     for path in sorted(output.iterdir()):
         if path.is_file():

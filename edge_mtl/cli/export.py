@@ -16,7 +16,17 @@ class Precision(str, Enum):
     """The values of `--precision`."""
 
     fp32 = "fp32"
+    fp16 = "fp16"
     int8 = "int8"
+
+
+class MethodName(str, Enum):
+    """The values of `--method`; see `CalibrationSettings`."""
+
+    min_max = "min-max"
+    entropy = "entropy"
+    percentile = "percentile"
+    mse = "mse"
 
 
 def command(
@@ -27,49 +37,94 @@ def command(
         Path, typer.Option("--output", "-o", help="The bundle: an .emtl file, or a folder.")
     ],
     target: Annotated[str, typer.Option(help="cpu, openvino, tensorrt or tensorrt-rtx.")] = "cpu",
-    precision: Annotated[Precision, typer.Option(help="fp32 or int8.")] = Precision.int8,
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            help="int8, as far as every task bears it and it is faster; fp16 (GPUs); fp32."
+        ),
+    ] = Precision.int8,
     calibrate: Annotated[
-        str, typer.Option(help="The data set whose train split sets the 8-bit ranges.")
+        str,
+        typer.Option(
+            help="What sets the 8-bit ranges: the train split of a data set, video:FILE or "
+            "images:DIR."
+        ),
     ] = "rendered",
     frames: Annotated[int, typer.Option(min=1, help="Frames to calibrate with.")] = 64,
+    method: Annotated[
+        MethodName, typer.Option(help="How the ranges follow from the frames.")
+    ] = MethodName.min_max,
+    percentile: Annotated[
+        float, typer.Option(help="What --method percentile keeps of the values, in per cent.")
+    ] = 99.99,
     data: Annotated[
         str | None,
-        typer.Option(help="The data set whose val split is measured; that of --calibrate if none."),
+        typer.Option(
+            help="The data set whose val split is measured; that of --calibrate if none. What it "
+            "does not label is compared with the float network."
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many frames measured.")] = 128,
     recipe: Recipe = None,
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[KIND[.FIGURE]=]POINTS",
+            help="What tasks may lose, such as detection=2 or segmentation.miou=0.5; repeatable.",
+        ),
+    ] = None,
+    elsewhere: Annotated[
+        bool,
+        typer.Option(
+            "--elsewhere", help="It will run on another machine: latencies here decide nothing."
+        ),
+    ] = False,
     compute_capability: Annotated[
         str | None, typer.Option(help="The GPU that tensorrt-rtx builds for, such as 8.6.")
     ] = None,
     json: JsonTarget = None,
 ) -> None:
+    import msgspec
     from rich.console import Console
 
     from edge_mtl import zoo
     from edge_mtl.cli.progress import stages
     from edge_mtl.data.datasets import open_dataset
     from edge_mtl.evaluation.table import accuracy_table
-    from edge_mtl.export.exporter import export
+    from edge_mtl.export.calibration import CalibrationSettings
+    from edge_mtl.export.exporter import ExportSettings, export
+    from edge_mtl.export.gate import with_tolerances
+    from edge_mtl.export.precision import GateError
     from edge_mtl.network.checkpoint import load_checkpoint
 
+    settings = ExportSettings(
+        target=target,
+        precision=precision.value,
+        calibration=CalibrationSettings(method.value, percentile),
+        tolerances=with_tolerances(tolerance or ()),
+        compute_capability=compute_capability,
+        elsewhere=elsewhere,
+    )
     network = load_checkpoint(zoo.locate(checkpoint, ".safetensors"))
     calibration = open_dataset(calibrate, "train", frames)
     held_out = open_labelled(data or calibrate, "val", limit, recipe)
-    with stages() as tell:
-        made = export(
-            network,
-            output,
-            target,
-            precision.value,
-            calibration,
-            held_out,
-            compute_capability,
-            tell,
-        )
-    made.bundle.save()
     console = Console(stderr=json == "-", markup=False)
-    console.print(accuracy_table({"float": made.before, precision.value: made.after}))
+    try:
+        with stages() as tell:
+            made = export(network, output, settings, calibration, held_out, tell)
+    except GateError as error:
+        for table in error.report.tables():
+            console.print(table)
+        raise
+    made.bundle.save()
+    manifest, report = made.bundle.manifest, made.report
+    if made.before.labels.tasks:
+        console.print(
+            accuracy_table({"float": made.before.labels, manifest.precision: made.after.labels})
+        )
+    for table in report.tables():
+        console.print(table)
     size_mb = sum(len(data) for data in made.bundle.files.values()) / 1e6
-    console.print(f"{output}: {target}, {precision.value}, {size_mb:.1f} MB")
+    console.print(f"{output}: {target}, {report.kept}, {size_mb:.1f} MB; {report.reason}")
     if json is not None:
-        write_json(json, made.bundle.manifest)
+        write_json(json, {**msgspec.to_builtins(manifest), "report": report.to_json()})

@@ -119,7 +119,9 @@ def bundle(
 ) -> Path:
     path = tmp_path_factory.mktemp("bundle") / "stamp.emtl"
     frames = ("--calibrate", f"rendered:{scenes}", "--frames", "32", "--recipe", config)
-    succeed("export", checkpoint, "-o", path, *frames)
+    # What a network that knows nothing yet loses, and which precision is faster, is chance.
+    lenient = ("--tolerance", "100", "--elsewhere")
+    succeed("export", checkpoint, "-o", path, *frames, *lenient)
     return path
 
 

@@ -18,8 +18,8 @@ from edge_mtl.compression import fake_quantization
 from edge_mtl.compression.fake_quantization import FakeQuantization
 from edge_mtl.data.datasets import Dataset
 from edge_mtl.errors import UsageError
-from edge_mtl.export.graph import onnx_from_network
 from edge_mtl.export import calibration
+from edge_mtl.export.graph import onnx_from_network
 from edge_mtl.export.quantize import quantize
 from edge_mtl.export.schemes import scheme
 from edge_mtl.network.network import Network

@@ -15,9 +15,9 @@ from edge_mtl.compression.importance import channel_effects
 from edge_mtl.compression.pruning import kept_channels, prune
 from edge_mtl.data.datasets import Dataset
 from edge_mtl.errors import UsageError
+from edge_mtl.export.calibration import calibrate
 from edge_mtl.export.edges import edge_tensors, strip_edges
 from edge_mtl.export.graph import onnx_from_network
-from edge_mtl.export.calibration import calibrate
 from edge_mtl.export.quantize import quantize
 from edge_mtl.export.schemes import scheme
 from edge_mtl.network.checkpoint import load_checkpoint, save_checkpoint

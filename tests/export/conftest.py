@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,3 +124,9 @@ def graph(backbone: str) -> onnx.ModelProto:
 def quantized(backbone: str) -> Callable[[str], onnx.ModelProto]:
     """By target, the INT8 graph before its edges are stripped; a copy of the test's own."""
     return lambda target: copy.deepcopy(make_quantized(backbone, target))
+
+
+@pytest.fixture(autouse=True)
+def no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test reads or leaves ranges in the user's cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

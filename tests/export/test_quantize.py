@@ -13,8 +13,8 @@ from onnx import TensorProto, numpy_helper
 
 from edge_mtl.data.datasets import Dataset
 from edge_mtl.errors import UsageError
-from edge_mtl.export.edges import strip_edges
 from edge_mtl.export.calibration import LEAST_FRAMES, check_calibration
+from edge_mtl.export.edges import strip_edges
 from edge_mtl.network.network import Network
 from edge_mtl.ops import Preprocessor
 from edge_mtl.placement import Placement

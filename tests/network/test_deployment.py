@@ -76,9 +76,9 @@ def make_network(case: str) -> Network:
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_exported_and_quantised(case: str, tmp_path: Path) -> None:
+    from edge_mtl.export.calibration import calibrate
     from edge_mtl.export.edges import edge_tensors, strip_edges
     from edge_mtl.export.graph import onnx_from_network
-    from edge_mtl.export.calibration import calibrate
     from edge_mtl.export.quantize import quantize
     from edge_mtl.export.schemes import scheme
 
