@@ -33,7 +33,7 @@ MAX_TASKS = 8
 MAX_FRAMES = 16
 """How many frames the kernels take at once."""
 
-RESERVED_NAMES = ("data", "engine", "frames", "model", "split")
+RESERVED_NAMES = ("data", "engine", "frames", "model", "parity", "split")
 """What a report of accuracies says beside its tasks: no task is called so."""
 
 

@@ -9,10 +9,14 @@ import typer
 
 from edge_mtl.cli.labelled_data import Recipe, open_labelled
 from edge_mtl.cli.options import EngineName, JsonTarget, Limit, Split, Threads, write_json
+from edge_mtl.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from edge_mtl.data.datasets import Dataset
     from edge_mtl.evaluation.plots.report import Report
+    from edge_mtl.export.parity import Parity
     from edge_mtl.network.network import Network
     from edge_mtl.runtime.engines import Engine
     from edge_mtl.spec import ModelSpec
@@ -37,6 +41,13 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="Draw the figures, and frames where they come from."),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Also say stage by stage how a bundle differs from the network it was made of.",
+        ),
+    ] = None,
     json: JsonTarget = None,
 ) -> None:
     from rich.console import Console
@@ -47,8 +58,16 @@ def command(
     from edge_mtl.evaluation.accuracy import measure
     from edge_mtl.evaluation.table import accuracy_table
 
+    if against is not None:
+        # Torch, which only this needs, may be missing: better known before minutes of work.
+        from edge_mtl.export.parity import CHECKED_FRAMES
     dataset = Skipping(open_labelled(data, split, limit, recipe))
     path = zoo.locate(model, ".emtl")
+    if against is not None and path.suffix == ".safetensors":
+        raise UsageError(
+            f"--against compares a bundle with its checkpoint, and {path} is a checkpoint; give "
+            "the bundle that `edge-mtl export` made of it"
+        )
     spec, opened, network = _open(path, engine, threads)
     try:
         # Made before anything is measured: the folder may be no good, or Matplotlib missing.
@@ -63,15 +82,23 @@ def command(
             )
         accuracy = evaluation.accuracy
         table = accuracy_table({f"{spec.name}, {opened.name}": accuracy})
-        Console(stderr=json == "-").print(table)
+        console = Console(stderr=json == "-")
+        console.print(table)
+        parity = None
+        if against is not None:
+            first = open_labelled(data, split, min(limit or CHECKED_FRAMES, CHECKED_FRAMES), recipe)
+            parity = _compare_stages(against, path, opened.name, Skipping(first), console)
         if json is not None:
             about = {"model": model, "data": dataset.name, "split": split, "engine": opened.name}
-            write_json(json, {**about, **accuracy.to_json()})
+            stage_by_stage = {} if parity is None else {"parity": parity.to_json()}
+            write_json(json, {**about, **accuracy.to_json(), **stage_by_stage})
         # Plots come last: where one fails, the figures are out.
         if report is not None and plots is not None:
             with stages() as tell:
                 report.draw(evaluation, network, lambda n, all_: tell("plots", n, all_))
             _plot_run(path, plots)
+        if parity is not None:
+            parity.check()
     finally:
         opened.close()
 
@@ -83,7 +110,6 @@ def _open(path: Path, engine: str, threads: int | None) -> tuple[ModelSpec, Engi
         UsageError: an engine is asked for that does not run checkpoints.
     """
     if path.suffix == ".safetensors":
-        from edge_mtl.errors import UsageError
         from edge_mtl.network.checkpoint import load_checkpoint
         from edge_mtl.network.engine import TorchEngine
 
@@ -99,6 +125,18 @@ def _open(path: Path, engine: str, threads: int | None) -> tuple[ModelSpec, Engi
 
     bundle = Bundle.open(path)
     return bundle.spec, open_engine(engine, bundle, threads), None
+
+
+def _compare_stages(
+    checkpoint: str, bundle: Path, engine: str, frames: Dataset, console: Console
+) -> Parity:
+    from edge_mtl import zoo
+    from edge_mtl.bundle import Bundle
+    from edge_mtl.cli.parity import print_parity
+    from edge_mtl.network.checkpoint import load_checkpoint
+
+    network = load_checkpoint(zoo.locate(checkpoint, ".safetensors"))
+    return print_parity(network, Bundle.open(bundle), engine, frames, console)
 
 
 def _make_report(folder: Path, spec: ModelSpec, engine: Engine, dataset: Dataset) -> Report:

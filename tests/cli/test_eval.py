@@ -94,3 +94,41 @@ def test_threads_are_those_of_torch(checkpoint: Path) -> None:
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_bundle_is_compared_with_its_checkpoint_stage_by_stage(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime, of the extra cpu, is not installed")
+    from edge_mtl.bundle import NETWORK, Bundle
+    from edge_mtl.export.edges import edge_tensors
+    from edge_mtl.export.graph import onnx_from_network
+    from edge_mtl.network.checkpoint import load_checkpoint
+
+    graph = onnx_from_network(load_checkpoint(checkpoint))
+    facts = {"spec": SPEC, "target": "cpu", "precision": "fp32"}
+    files = {NETWORK: graph.SerializeToString()}
+    bundle = Bundle.create(
+        tmp_path / "tiny.emtl", files, **facts, **edge_tensors(graph, SPEC)._asdict()
+    )
+    bundle.save()
+    found = tmp_path / "figures.json"
+    result = call(
+        *(bundle.path, "--engine", "onnxruntime", "--against", checkpoint, "--json", found)
+    )
+    assert result.exit_code == 0, result.output
+    parity = json.loads(found.read_text())["parity"]
+    assert (parity["first"], parity["frames"]) == ("torch", 3)
+    [stage] = parity["stages"]
+    assert (stage["name"], stage["passed"]) == ("ONNX", True)
+    assert stage["tasks"] == {"surface": {"figure": "pixel_accuracy", "agreement": 1}}
+    error = stage["tensors"]["surface"]["in_all"]
+    [line] = [line for line in result.output.splitlines() if " surface " in line and "(+" in line]
+    assert f"{100 * error:.3g} (+{100 * error:.3g})" in line
+    assert "surface: pixel_accuracy agrees" in result.output
+
+
+def test_a_checkpoint_is_not_compared_with_itself(checkpoint: Path) -> None:
+    result = call(checkpoint, "--against", checkpoint)
+    assert result.exit_code == 2
+    assert "give the bundle that `edge-mtl export` made of it" in " ".join(result.output.split())
