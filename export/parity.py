@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from edge_mtl.bundle import NETWORK, Bundle
 from edge_mtl.data.datasets import Dataset
+from edge_mtl.data.sample import Sample, Vocabulary
 from edge_mtl.errors import EdgeMtlError, UsageError
-from edge_mtl.export.agreement import AgainstFloat
 from edge_mtl.export.edges import edge_tensors
-from edge_mtl.export.gate import TOLERANCES, Verdict, judge
+from edge_mtl.export.gate import Verdict, judge
 from edge_mtl.export.graph import onnx_from_network
+from edge_mtl.export.yardstick import Yardstick
 from edge_mtl.network.engine import TorchEngine
 from edge_mtl.network.network import Network
 from edge_mtl.reference import dequantise
@@ -239,26 +240,44 @@ def compare(
         for i, sum_ in enumerate(sums):
             sum_.add(tensors[i], tensors[0], tensors[max(0, i - 1)])
         tell("tensors", index + 1, len(frames))
-    first = stages[0].engine
-    measure = AgainstFloat(spec, first, frames, partial(tell, f"scenes of {stages[0].name}"))
-    truth = measure(first)
+    first = stages[0]
+    yardstick = Yardstick(
+        spec, first.engine, _Unlabelled(frames), partial(tell, f"scenes of {first.name}")
+    )
+    seen = [
+        yardstick(stage.engine, partial(tell, f"scenes of {stage.name}")) for stage in stages[1:]
+    ]
     return Parity(
-        stages[0].name,
+        first.name,
         len(frames),
         tuple(
             StageParity(
                 stage.name,
                 stage.kind,
-                sum_.errors(sums[0], before),
-                judge(
-                    truth,
-                    measure(stage.engine, partial(tell, f"scenes of {stage.name}")),
-                    TOLERANCES["agreement"],
-                ),
+                sums[i].errors(sums[0], sums[i - 1]),
+                judge(yardstick.before, seen[i - 1]),
             )
-            for stage, sum_, before in zip(stages[1:], sums[1:], sums, strict=False)
+            for i, stage in enumerate(stages)
+            if i > 0
         ),
     )
+
+
+class _Unlabelled:
+    """The frames alone: what is asked is whether the stages agree, not whether they are right."""
+
+    vocabulary = Vocabulary({})
+
+    def __init__(self, frames: Dataset) -> None:
+        self.name = frames.name
+        self._frames = frames
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = self._frames[index]
+        return Sample(sample.image, sample.name, planes=sample.planes)
 
 
 def _floats(engine: Engine) -> dict[str, NDArray[np.float32]]:
