@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge_mtl.engine_file import EngineFile
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.spec import ModelSpec
 from edge_mtl.tensor_spec import TensorSpec
@@ -52,6 +53,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         they are 8-bit.
     accuracy: by "float" and "exported", what `edge-mtl eval` measured on `accuracy_data`.
     report: what the accuracy gate found, as `edge_mtl.export.report` writes it.
+    engines: by the name of the file, how each engine in the bundle was built.
     """
 
     format: int = FORMAT
@@ -67,6 +69,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     accuracy_data: str | None = None
     planes: tuple[TensorSpec, ...] = ()
     report: dict[str, Any] | None = None
+    engines: dict[str, EngineFile] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,27 @@ class Bundle:
             ) from None
         except OSError as error:
             raise BundleError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+    def engine(
+        self, module: str, version: str, compute_capability: tuple[int, int], platform: str
+    ) -> tuple[str, bytes]:
+        """The name and the contents of the engine that a runtime can load, found in the manifest.
+
+        Args: see `EngineFile.mismatch`.
+
+        Raises:
+            BundleError: none of the bundle's engines fits; says for each what it was built for.
+        """
+        reasons = []
+        for name, engine in self.manifest.engines.items():
+            reason = engine.mismatch(module, version, compute_capability, platform)
+            if reason is None:
+                return name, self.files[name]
+            reasons.append(f"{name} was {reason}")
+        raise BundleError(
+            f"{self.path}: expected an engine for this machine, "
+            f"{'; '.join(reasons) or 'found none'}; build it here with `edge-mtl export --rebuild`"
+        )
 
     def save(self) -> None:
         """Write the bundle to its path: whole or not at all. A path without `.emtl` is a folder."""
@@ -191,8 +215,11 @@ def _open(path: Path, reader: _FolderReader | _ZipReader) -> Bundle:
                 f"{_REMAKE.format(path=path)}"
             )
         files[name] = data
-    if NETWORK not in files:
-        raise BundleError(f"{path}: the manifest names no {NETWORK}; {_REMAKE.format(path=path)}")
+    for name in (NETWORK, *manifest.engines):
+        if name not in files:
+            raise BundleError(
+                f"{path}: the manifest lists no file {name!r}; {_REMAKE.format(path=path)}"
+            )
     return Bundle(path, manifest, files)
 
 

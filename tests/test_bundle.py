@@ -166,7 +166,7 @@ def test_a_manifest_from_a_newer_format(path: Path) -> None:
         (lambda _: b"{}", "is damaged"),
         (with_manifest(surprise=1), "surprise"),
         (with_manifest(precision="fp8"), "fp8"),
-        (with_manifest(files={}), "names no network.onnx"),
+        (with_manifest(files={}), "lists no file 'network.onnx'"),
         (
             with_manifest(files={"../x": {"bytes": 1, "sha256": ""}}),
             "no plain file name",

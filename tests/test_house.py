@@ -35,7 +35,17 @@ class Rule(NamedTuple):
 
 
 CORE = (
-    *("bundle", "config", "errors", "extras", "machine", "placement", "reference", "scene"),
+    *(
+        "bundle",
+        "config",
+        "engine_file",
+        "errors",
+        "extras",
+        "machine",
+        "placement",
+        "reference",
+        "scene",
+    ),
     *("spec", "tasks", "tensor_spec", "timing", "zoo"),
 )
 BASICS = ("msgspec", "numpy")
