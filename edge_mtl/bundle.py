@@ -7,25 +7,32 @@ the manifest says they go, and compared with its hashes before anyone sees them.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import stat
 import tempfile
 import zipfile
-import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
+from edge_mtl import signature as signatures
+from edge_mtl.bundle_reader import MOST_FILES, Reader, RefusedError, is_plain_name, open_reader
 from edge_mtl.engine_file import EngineFile
 from edge_mtl.errors import EdgeMtlError
+from edge_mtl.onnx_references import NotOnnxError, refers_to_files
 from edge_mtl.spec import ModelSpec
 from edge_mtl.tensor_spec import TensorSpec
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 NETWORK = "network.onnx"
-_MAX_MANIFEST_BYTES = 16 << 20
+SIGNATURE = "manifest.sig"
+_MOST_MANIFEST_BYTES = 4 << 20
+_MOST_VALUES = 1 << 28  # of a tensor at an edge: 16 frames of 2048x2048 are fewer
 _REMAKE = "make it again with `edge-mtl export CHECKPOINT -o {path}`"
 
 
@@ -34,8 +41,8 @@ class BundleError(EdgeMtlError):
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    bytes: int
-    sha256: str
+    bytes: Annotated[int, Meta(ge=0)]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -77,11 +84,13 @@ class Bundle:
     """A manifest and the contents of its files, in memory and verified.
 
     path: where it was read from or is to be written, for messages.
+    signature: of the manifest, if it was signed. Whose it is, `open` says for a trusted key.
     """
 
     path: Path
     manifest: Manifest
     files: dict[str, bytes]
+    signature: bytes | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -102,27 +111,33 @@ class Bundle:
         return cls(path, Manifest(created_by=created_by, files=entries, **fields), files)
 
     @classmethod
-    def open(cls, path: Path) -> Bundle:
+    def open(cls, path: Path, trusted: Path | None = None) -> Bundle:
         """Read and verify a bundle.
 
+        Nothing in it is run, followed or written, and no more memory is taken than its size on
+        disk excuses, whoever made it: see `bundle_reader`.
+
+        Args:
+            path: a folder or an .emtl file.
+            trusted: a public key (PEM); only what its owner signed is opened.
+
         Raises:
-            BundleError: there is none at `path`, it is truncated, a file differs from its hash, or
-                its format is newer than this version reads.
+            BundleError: there is none at `path`, it is truncated, a file differs from its hash, its
+                format is newer than this version reads, it holds what no bundle holds, or it is
+                not signed by the trusted key.
+            UsageError: `trusted` is no public key.
         """
         try:
-            if path.is_dir():
-                return _open(path, _FolderReader(path))
-            with zipfile.ZipFile(path) as archive:
-                return _open(path, _ZipReader(archive))
+            with open_reader(path) as reader:
+                return _open(path, reader, trusted)
         except FileNotFoundError:
             raise BundleError(
                 f"{path}: no such bundle; give the path of an .emtl file, or the name of a network "
                 "that ships with edge-mtl such as driving-s"
             ) from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except RefusedError as refused:
             raise BundleError(
-                f"{path}: expected an .emtl bundle, found a file that is no zip or was damaged or "
-                f"truncated ({error}); copy it again or {_REMAKE.format(path=path)}"
+                f"{path}: {refused}; copy it again or {_REMAKE.format(path=path)}"
             ) from None
         except OSError as error:
             raise BundleError(f"{path}: cannot be read ({error.strerror or error})") from None
@@ -148,84 +163,115 @@ class Bundle:
             f"{'; '.join(reasons) or 'found none'}; build it here with `edge-mtl export --rebuild`"
         )
 
+    def signed(self, key: Path, password: str | None = None) -> Bundle:
+        """The bundle with the signature of the private key in a PEM file; see `signature.sign`."""
+        from edge_mtl.signature import sign
+
+        return replace(self, signature=sign(_encode(self.manifest), key, password))
+
     def save(self) -> None:
-        """Write the bundle to its path: whole or not at all. A path without `.emtl` is a folder."""
-        manifest = msgspec.json.format(msgspec.json.encode(self.manifest), indent=2)
-        contents = {MANIFEST: manifest, **self.files}
+        """Write the bundle to its path: whole or not at all. A path without `.emtl` is a folder.
+
+        Equal bundles give equal bytes, whatever the time, the machine and the version of zlib:
+        the files are stored as they are.
+        """
+        contents = {MANIFEST: _encode(self.manifest), **self.files}
+        if self.signature is not None:
+            contents[SIGNATURE] = self.signature
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.suffix != ".emtl":
             self.path.mkdir(exist_ok=True)
+            if self.signature is None:
+                (self.path / SIGNATURE).unlink(missing_ok=True)
             # The manifest goes last: a folder without one is no bundle yet.
-            for name in [*self.files, MANIFEST]:
-                _write_atomically(self.path / name, contents[name])
+            for name in [*(each for each in contents if each != MANIFEST), MANIFEST]:
+                write_atomically(self.path / name, contents[name])
             return
         with tempfile.SpooledTemporaryFile(max_size=1 << 28) as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                 for name, data in contents.items():
-                    # A fixed date: equal inputs give equal bytes.
                     entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-                    entry.compress_type = zipfile.ZIP_DEFLATED
-                    entry.external_attr = 0o644 << 16
+                    entry.create_system = 3  # Unix, wherever it is written
+                    entry.external_attr = (stat.S_IFREG | 0o644) << 16
                     archive.writestr(entry, data)
             file.seek(0)
-            _write_atomically(self.path, file.read())
+            write_atomically(self.path, file.read())
 
 
-class _FolderReader:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def read(self, name: str, limit: int) -> bytes | None:
-        try:
-            with (self._folder / name).open("rb") as file:
-                return file.read(limit)
-        except FileNotFoundError:
-            return None
-
-
-class _ZipReader:
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-
-    def read(self, name: str, limit: int) -> bytes | None:
-        found = [entry for entry in self._archive.infolist() if entry.filename == name]
-        if len(found) > 1:
-            raise zipfile.BadZipFile(f"{name} is in it {len(found)} times")
-        if not found:
-            return None
-        with self._archive.open(found[0]) as file:
-            return file.read(limit)
-
-
-def _open(path: Path, reader: _FolderReader | _ZipReader) -> Bundle:
-    manifest = _manifest(path, reader.read(MANIFEST, _MAX_MANIFEST_BYTES))
-    files = {}
-    for name, entry in manifest.files.items():
-        if Path(name).name != name:
-            raise BundleError(f"{path}: the manifest names {name!r}, which is no plain file name")
-        data = reader.read(name, entry.bytes + 1)
-        if data is None:
-            raise BundleError(f"{path}: {name} is missing; {_REMAKE.format(path=path)}")
-        found = _sha256(data)
-        if len(data) != entry.bytes or found != entry.sha256:
-            raise BundleError(
-                f"{path}: {name} was changed: expected sha256 {entry.sha256[:12]} and "
-                f"{entry.bytes} bytes, found {found[:12]} and "
-                f"{'more' if len(data) > entry.bytes else len(data)} bytes; copy it again or "
-                f"{_REMAKE.format(path=path)}"
-            )
-        files[name] = data
-    for name in (NETWORK, *manifest.engines):
-        if name not in files:
-            raise BundleError(
-                f"{path}: the manifest lists no file {name!r}; {_REMAKE.format(path=path)}"
-            )
-    return Bundle(path, manifest, files)
-
-
-def _manifest(path: Path, data: bytes | None) -> Manifest:
-    if data is None:
+def _open(path: Path, reader: Reader, trusted: Path | None) -> Bundle:
+    encoded = reader.read(MANIFEST, _MOST_MANIFEST_BYTES)
+    if encoded is None:
         raise BundleError(f"{path}: expected a bundle, found no {MANIFEST} in it")
+    signature = reader.read(SIGNATURE, signatures.BYTES)
+    if trusted is not None:  # before anything of it is understood
+        try:
+            signatures.check(encoded, signature, trusted)
+        except signatures.SignatureError as error:
+            raise BundleError(f"{path}: {error}") from None
+    manifest = _manifest(path, encoded)
+    _check_list(manifest, reader)
+    files = {name: _file(path, reader, name, entry) for name, entry in manifest.files.items()}
+    try:
+        refers = refers_to_files(files[NETWORK])
+    except NotOnnxError as error:
+        raise RefusedError(
+            f"expected {NETWORK} to be an ONNX graph, found something else: {error}"
+        ) from None
+    if refers:
+        raise RefusedError(
+            f"expected {NETWORK} to hold all its tensors, found one that lies in another file"
+        )
+    return Bundle(path, manifest, files, signature)
+
+
+def _check_list(manifest: Manifest, reader: Reader) -> None:
+    """Refuse what no bundle has in its manifest, before a file of it is read."""
+    for tensor in (manifest.input, *manifest.planes, *manifest.outputs):
+        if math.prod(tensor.shape) > _MOST_VALUES:
+            raise RefusedError(
+                f"expected tensors of at most {_MOST_VALUES} values, found {tensor.name[:80]!r} of "
+                f"{'x'.join(map(str, tensor.shape))}"
+            )
+    for name in (NETWORK, *manifest.engines):
+        if name not in manifest.files:
+            raise RefusedError(f"the manifest lists no file {name[:80]!r}")
+    if len(manifest.files) > MOST_FILES:
+        raise RefusedError(f"expected at most {MOST_FILES} files, found {len(manifest.files)}")
+    for name in manifest.files:
+        if not is_plain_name(name) or name in (MANIFEST, SIGNATURE):
+            raise RefusedError(f"the manifest names {name[:80]!r}, which is no plain file name")
+    listed = sum(entry.bytes for entry in manifest.files.values())
+    if listed > reader.most_bytes:
+        raise RefusedError(
+            f"expected at most {reader.most_bytes} bytes of files, found a manifest that lists "
+            f"{listed}"
+        )
+    unknown = reader.names() - {MANIFEST, SIGNATURE, *manifest.files}
+    if unknown:
+        raise RefusedError(f"expected the files of the manifest, found {min(unknown)} beside them")
+
+
+def _file(path: Path, reader: Reader, name: str, entry: FileEntry) -> bytes:
+    try:
+        data = reader.read(name, entry.bytes)
+    except RefusedError as refused:
+        raise RefusedError(f"{name} was changed: {refused}") from None
+    if data is None:
+        raise BundleError(f"{path}: {name} is missing; {_REMAKE.format(path=path)}")
+    found = _sha256(data)
+    if found != entry.sha256:
+        raise RefusedError(
+            f"{name} was changed: expected sha256 {entry.sha256[:12]} and {entry.bytes} bytes, "
+            f"found {found[:12]} and {len(data)} bytes"
+        )
+    return data
+
+
+def _encode(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+
+
+def _manifest(path: Path, data: bytes) -> Manifest:
     try:
         # The format first: a newer manifest may have fields that this version does not know.
         found = msgspec.json.decode(data, type=_Format).format
@@ -235,7 +281,8 @@ def _manifest(path: Path, data: bytes | None) -> Manifest:
                 "edge-mtl or export the bundle with this version"
             )
         return msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:  # ValidationError is one of these
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # ValidationError is a DecodeError; RecursionError is of lists in lists in lists.
         raise BundleError(
             f"{path}: {MANIFEST} is damaged ({error}); {_REMAKE.format(path=path)}"
         ) from None
@@ -249,10 +296,11 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_bytes(data)
+        with temporary.open("xb") as file:  # never through a link that lies in wait
+            file.write(data)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ EXTRA_OF = {
     "ai_edge_litert": "labels",
     "matplotlib": "plots",
     "tensorboard": "tensorboard",
+    "cryptography": "sign",
     "onnx": "export",
     "onnxscript": "export",
     "pycuda": "gpu",

@@ -33,6 +33,9 @@ MAX_TASKS = 8
 MAX_FRAMES = 16
 """How many frames the kernels take at once."""
 
+MAX_EXTENT = 8192
+"""Upper limit of the width and the height of a network's input; the kernels would take more."""
+
 RESERVED_NAMES = ("data", "engine", "frames", "model", "parity", "split")
 """What a report of accuracies says beside its tasks: no task is called so."""
 
@@ -44,8 +47,8 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     "stretch" fills the whole input.
     """
 
-    width: Annotated[int, Meta(ge=32, multiple_of=32)]
-    height: Annotated[int, Meta(ge=32, multiple_of=32)]
+    width: Annotated[int, Meta(ge=32, le=MAX_EXTENT, multiple_of=32)]
+    height: Annotated[int, Meta(ge=32, le=MAX_EXTENT, multiple_of=32)]
     name: Name = "image"
     resize: Literal["letterbox", "stretch"] = "letterbox"
     pad: Annotated[int, Meta(ge=0, le=255)] = 114

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 Dtype = Literal["float32", "float16", "uint8", "int8"]
 """What the tensors at the edges of an engine hold. Kernels read float16 as float32."""
+
+Extent = Annotated[int, Meta(ge=1, le=1 << 20)]
 
 
 class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,10 +21,10 @@ class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: str
-    shape: tuple[int, int, int, int]
+    shape: tuple[Extent, Extent, Extent, Extent]
     dtype: Dtype = "float32"
-    scale: float = 1.0
-    zero_point: int = 0
+    scale: Annotated[float, Meta(gt=0)] = 1.0
+    zero_point: Annotated[int, Meta(ge=-128, le=255)] = 0
 
     @property
     def quantised(self) -> bool:

@@ -35,24 +35,15 @@ class Rule(NamedTuple):
 
 
 CORE = (
-    *(
-        "bundle",
-        "config",
-        "engine_file",
-        "errors",
-        "extras",
-        "machine",
-        "placement",
-        "reference",
-        "scene",
-    ),
-    *("spec", "tasks", "tensor_spec", "timing", "zoo"),
+    *("bundle", "bundle_reader", "config", "engine_file", "errors", "extras", "machine"),
+    *("onnx_references", "placement", "reference", "scene", "signature", "spec", "tasks"),
+    *("tensor_spec", "timing", "zoo"),
 )
 BASICS = ("msgspec", "numpy")
 
 # Imports run one way. The part of a module is the longest name here that it begins with.
 RULES = {
-    **dict.fromkeys(CORE, Rule(CORE, (*BASICS, "tomli"), lazily=("rich",))),
+    **dict.fromkeys(CORE, Rule(CORE, (*BASICS, "tomli"), lazily=("cryptography", "rich"))),
     "head_results": Rule(CORE, BASICS),
     "ops": Rule((*CORE, "_kernels", "head_results"), BASICS),
     "gpu": Rule((*CORE, "head_results"), BASICS, lazily=("_kernels", "pycuda")),

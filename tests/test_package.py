@@ -11,7 +11,16 @@ import pytest
 
 import edge_mtl
 
-OPTIONAL = ("cv2", "torch", "onnx", "onnxruntime", "openvino", "tensorrt", "lightning_fabric")
+OPTIONAL = (
+    "cv2",
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "tensorrt",
+    "lightning_fabric",
+    "cryptography",
+)
 LIGHT_MODULES = (
     "edge_mtl",
     "edge_mtl.bundle",
@@ -39,6 +48,8 @@ LIGHT_MODULES = (
     "edge_mtl.cli.bench",
     "edge_mtl.cli.doctor",
     "edge_mtl.cli.run",
+    "edge_mtl.cli.sign",
+    "edge_mtl.cli.verify",
 )
 
 

@@ -13,6 +13,7 @@ from edge_mtl.cli.options import (
     MaskSizeName,
     Model,
     Threads,
+    Trust,
     write_json,
 )
 
@@ -28,6 +29,7 @@ def command(
     engine: EngineName = "auto",
     threads: Threads = None,
     masks: Masks = MaskSizeName.frame,
+    trust: Trust = None,
     json: JsonTarget = None,
 ) -> None:
     from rich.console import Console
@@ -47,7 +49,7 @@ def command(
     finally:
         opened.close()
     with (
-        Pipeline.open(model, engine, threads, masks.value) as pipeline,
+        Pipeline.open(model, engine, threads, masks.value, trust) as pipeline,
         progress.status(f"measuring for {seconds:g} s"),
     ):
         report = measure(pipeline, frames, seconds)

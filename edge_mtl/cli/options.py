@@ -25,6 +25,10 @@ Limit = Annotated[
     int | None,
     typer.Option("--limit", min=1, help="At most so many frames, evenly spaced."),
 ]
+Trust = Annotated[
+    Path | None,
+    typer.Option("--trust", metavar="KEY", help="Run only what this public key's owner signed."),
+]
 JsonTarget = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write the figures as JSON; - for stdout."),

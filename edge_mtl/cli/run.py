@@ -15,6 +15,7 @@ from edge_mtl.cli.options import (
     MaskSizeName,
     Model,
     Threads,
+    Trust,
     write_json,
 )
 
@@ -46,6 +47,7 @@ def command(
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show the annotated frames.")] = False,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    trust: Trust = None,
     json: JsonTarget = None,
 ) -> None:
     from rich.console import Console
@@ -59,7 +61,7 @@ def command(
     with ExitStack() as stack:
         opened = open_source(source)
         stack.callback(opened.close)
-        pipeline = stack.enter_context(Pipeline.open(model, engine, threads, masks.value))
+        pipeline = stack.enter_context(Pipeline.open(model, engine, threads, masks.value, trust))
         sinks = _open_sinks(stack, opened, save, jsonl, show)
         progress = stack.enter_context(make_progress(TextColumn("{task.fields[latency]}")))
         total = min((n for n in (opened.length, frames) if n is not None), default=None)

@@ -72,6 +72,7 @@ class Pipeline:
         engine: str = "auto",
         threads: int | None = None,
         mask_size: MaskSize = "frame",
+        trusted: Path | None = None,
     ) -> Pipeline:
         """Open a bundle and the engine that runs it.
 
@@ -80,16 +81,18 @@ class Pipeline:
             engine: "onnxruntime", "openvino", or "auto" for the faster one of those installed.
             threads: how many threads may compute at once; None for all that can be used.
             mask_size: see `Pipeline`.
+            trusted: a public key; only a bundle that its owner signed is opened.
 
         Raises:
-            UsageError: no such shipped network or engine.
-            BundleError: the bundle is missing, damaged or of a newer format.
+            UsageError: no such shipped network or engine, or `trusted` is no public key.
+            BundleError: the bundle is missing, damaged, of a newer format or not signed by the
+                trusted key.
             EdgeMtlError: the engine is not installed or refuses the network.
 
         >>> with Pipeline.open("driving-s") as pipe:  # doctest: +SKIP
         ...     scene = pipe(frame)
         """
-        bundle = Bundle.open(zoo.locate(str(model), ".emtl"))
+        bundle = Bundle.open(zoo.locate(str(model), ".emtl"), trusted)
         return cls.from_bundle(bundle, engine, threads, mask_size)
 
     @classmethod
