@@ -24,6 +24,7 @@ from edge_mtl.bundle_reader import MOST_FILES, Reader, RefusedError, is_plain_na
 from edge_mtl.engine_file import EngineFile
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.onnx_references import NotOnnxError, refers_to_files
+from edge_mtl.provenance import Provenance
 from edge_mtl.spec import ModelSpec
 from edge_mtl.tensor_spec import TensorSpec
 
@@ -61,6 +62,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     accuracy: by "float" and "exported", what `edge-mtl eval` measured on `accuracy_data`.
     report: what the accuracy gate found, as `edge_mtl.export.report` writes it.
     engines: by the name of the file, how each engine in the bundle was built.
+    provenance: what it was made with and from; None of bundles from before that was noted.
     """
 
     format: int = FORMAT
@@ -77,6 +79,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     planes: tuple[TensorSpec, ...] = ()
     report: dict[str, Any] | None = None
     engines: dict[str, EngineFile] = {}
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import onnx
+import torch
 
 from edge_mtl.bundle import NETWORK, Bundle, Calibration
 from edge_mtl.data.datasets import Dataset
@@ -18,6 +21,7 @@ from edge_mtl.export.edges import edge_tensors, strip_edges
 from edge_mtl.export.gate import TOLERANCES, Tolerances
 from edge_mtl.export.graph import onnx_from_network
 from edge_mtl.export.half_rounding import rounded_to_half
+from edge_mtl.export.hashed_data import HashedData
 from edge_mtl.export.latency import Latencies, latencies
 from edge_mtl.export.layers import name_nodes
 from edge_mtl.export.precision import GateError, Precision, PrecisionSearch, Report, Trial
@@ -27,6 +31,7 @@ from edge_mtl.export.schemes import Scheme, scheme
 from edge_mtl.export.tensorrt_builder import build_engine, check_builder
 from edge_mtl.export.yardstick import Measured, Yardstick
 from edge_mtl.network.network import Network
+from edge_mtl.provenance import Provenance
 from edge_mtl.runtime.engines import open_engine
 from edge_mtl.spec import ModelSpec
 
@@ -77,10 +82,12 @@ def export(
     calibration: Dataset,
     held_out: Dataset,
     tell: Report | None = None,
+    sources: Mapping[str, Path] | None = None,
 ) -> Export:
     """Make the bundle of a trained network; see `export_graph`, whose errors it raises too.
 
     network: in evaluation mode.
+    sources: by what they are, the files that the network is from; the manifest tells their hashes.
 
     Raises:
         ExportError: the ONNX graph differs from the network.
@@ -90,7 +97,11 @@ def export(
     tell("ONNX", 0, 1)
     floating = onnx_from_network(network)
     tell("ONNX", 1, 1)
-    return export_graph(floating, network.spec, path, settings, calibration, held_out, tell)
+    files = {name: _sha256(file.read_bytes()) for name, file in (sources or {}).items()}
+    inputs = {**files, "weights": weights_sha256(network)}
+    return export_graph(
+        floating, network.spec, path, settings, calibration, held_out, tell, inputs=inputs
+    )
 
 
 def export_graph(
@@ -102,6 +113,7 @@ def export_graph(
     held_out: Dataset,
     tell: Report | None = None,
     nodes: Collection[str] | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> Export:
     """Make the bundle of a float graph for a target, in the fastest precision in which no task
     loses more than it may.
@@ -118,6 +130,7 @@ def export_graph(
         held_out: frames on which all are measured, with labels or without.
         tell: called as the work goes on.
         nodes: the names of the nodes that may be quantised; None for all that the scheme takes.
+        inputs: by what they are, the SHA-256 of what the graph is from, for the manifest.
 
     Raises:
         UsageError: there is no such target, it cannot build for the compute capability, or there
@@ -128,16 +141,17 @@ def export_graph(
     tell = tell or _silent
     chosen = _check(settings, calibration)
     name_nodes(floating)
+    calibrated, measured = HashedData(calibration), HashedData(held_out)
     as_float = _bundle(path, spec, settings.target, "fp32", floating)
     engine = open_engine("onnxruntime", as_float)
     try:
-        yardstick = Yardstick(spec, engine, held_out, partial(tell, "measure float"))
+        yardstick = Yardstick(spec, engine, measured, partial(tell, "measure float"))
     finally:
         engine.close()
     ranges, how = {}, None
     if settings.precision == "int8":
         ranges = cached_ranges(
-            floating, spec, chosen, calibration, settings.calibration, partial(tell, "calibrate")
+            floating, spec, chosen, calibrated, settings.calibration, partial(tell, "calibrate")
         )
         how = Calibration(
             data=calibration.name, frames=len(calibration), method=str(settings.calibration)
@@ -150,7 +164,7 @@ def export_graph(
         partial(_package, path, spec, settings.target, chosen),
         yardstick,
         settings.tolerances,
-        calibration,
+        calibrated,
         tell,
     )
     kept, report = _decide(search, settings, chosen, tell)
@@ -165,6 +179,13 @@ def export_graph(
         )
         tell("engine", 1, 1)
     before, after = yardstick.before, kept.measured
+    made_from = {
+        **(inputs or {}),
+        "held-out data": measured.sha256(),
+        "settings": _sha256(msgspec.json.encode(settings, order="sorted")),
+    }
+    if how is not None:
+        made_from["calibration data"] = calibrated.sha256()
     bundle = _bundle(
         path,
         spec,
@@ -176,6 +197,7 @@ def export_graph(
         accuracy={"float": before.labels.to_json(), "exported": after.labels.to_json()},
         accuracy_data=held_out.name,
         report=report.to_json(times=False),
+        provenance=Provenance.here(made_from),
     )
     return Export(bundle, before, after, report)
 
@@ -274,6 +296,20 @@ def _package(
         strip_edges(model)
     computed = rounded_to_half(model) if chosen.builds and precision != "fp32" else model
     return model, _bundle(path, spec, target, precision, computed)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def weights_sha256(network: Network) -> str:
+    """The hash of a network's spec and of its parameters and statistics, whatever file they are
+    from."""
+    found = hashlib.sha256(msgspec.json.encode(network.spec, order="sorted"))
+    for name, tensor in sorted(network.state_dict().items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def _bundle(

@@ -36,7 +36,16 @@ class Rule(NamedTuple):
 
 CORE = (
     *("bundle", "bundle_reader", "config", "engine_file", "errors", "extras", "machine"),
-    *("onnx_references", "placement", "reference", "scene", "signature", "spec", "tasks"),
+    *(
+        "onnx_references",
+        "placement",
+        "provenance",
+        "reference",
+        "scene",
+        "signature",
+        "spec",
+        "tasks",
+    ),
     *("tensor_spec", "timing", "zoo"),
 )
 BASICS = ("msgspec", "numpy")

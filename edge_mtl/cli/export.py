@@ -105,13 +105,17 @@ def command(
         compute_capability=compute_capability,
         elsewhere=elsewhere,
     )
-    network = load_checkpoint(zoo.locate(checkpoint, ".safetensors"))
+    source = zoo.locate(checkpoint, ".safetensors")
+    network = load_checkpoint(source)
+    configuration = source.with_name("config.json")  # of the run that the checkpoint is from
+    configured = {"configuration": configuration} if configuration.exists() else {}
+    sources = {"checkpoint": source, **configured}
     calibration = open_dataset(calibrate, "train", frames)
     held_out = open_labelled(data or calibrate, "val", limit, recipe)
     console = Console(stderr=json == "-", markup=False)
     try:
         with stages() as tell:
-            made = export(network, output, settings, calibration, held_out, tell)
+            made = export(network, output, settings, calibration, held_out, tell, sources)
     except GateError as error:
         for table in error.report.tables():
             console.print(table)

@@ -1,0 +1,52 @@
+"""The same inputs give the same bundle, to the byte."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_mtl.bundle import Bundle
+
+_EXPORT = """
+import importlib.util, sys
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("networks", sys.argv[1])
+networks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(networks)
+from edge_mtl.export.exporter import export
+made = export(
+    networks.make_network("edgenet-n"), Path(sys.argv[2]), "cpu", "int8",
+    networks.Streets(32), networks.Streets(2), sources={"checkpoint": Path(sys.argv[1])},
+)
+made.bundle.save()
+"""
+
+
+def test_two_processes_export_the_same_bytes(tmp_path: Path) -> None:
+    """With different seeds of Python's hashes, in different folders, at different times."""
+    pytest.importorskip("onnxscript", reason="onnxscript, of the extra export, is missing")
+    paths = [tmp_path / "a" / "tiny.emtl", tmp_path / "elsewhere" / "again.emtl"]
+    networks = Path(__file__).with_name("conftest.py")
+    for seed, path in enumerate(paths):
+        subprocess.run(
+            [sys.executable, "-c", _EXPORT, networks, path],
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": str(seed), "TZ": ("UTC", "Asia/Tokyo")[seed]},
+        )
+    first, second = (path.read_bytes() for path in paths)
+    assert first == second
+    provenance = Bundle.open(paths[0]).manifest.provenance
+    assert provenance is not None
+    assert provenance.inputs.keys() == {
+        "calibration data",
+        "checkpoint",
+        "held-out data",
+        "settings",
+        "weights",
+    }
+    assert {"edge-mtl", "onnx", "onnxruntime", "torch", "python"} <= provenance.tools.keys()
+    assert str(tmp_path).encode() not in first, "a bundle tells no path of the machine"
