@@ -59,6 +59,7 @@ _TENSORRT = Scheme(
 SCHEMES: dict[str, Scheme] = {
     "cpu": _CPU,
     "openvino": _CPU,
+    "triton": _CPU,  # its ONNX Runtime; TensorRT's engines go there in a bundle that has some
     "tensorrt": _TENSORRT,
     "tensorrt-rtx": replace(_TENSORRT, builds="tensorrt_rtx"),
 }

@@ -61,6 +61,7 @@ RULES = {
     "runtime": Rule(
         (*CORE, "ops", "plane_writer", "data.images", "data.rendered"),
         (*BASICS, "cv2", "onnxruntime", "openvino"),
+        lazily=("triton_python_backend_utils",),
     ),
     "diagnosis": Rule(CORE, (), lazily=("ops", "runtime", "cv2")),
     "network": Rule(CORE, (*BASICS, "safetensors", "torch"), lazily=("timm",)),

@@ -31,12 +31,23 @@ class MethodName(str, Enum):
 
 def command(
     checkpoint: Annotated[
-        str, typer.Argument(help="A .safetensors checkpoint, or a name that ships: driving-s.")
+        str,
+        typer.Argument(
+            help="A .safetensors checkpoint, or a name that ships: driving-s. For triton also a "
+            "bundle."
+        ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The bundle: an .emtl file, or a folder.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The bundle, an .emtl file or a folder; for triton the repository.",
+        ),
     ],
-    target: Annotated[str, typer.Option(help="cpu, openvino, tensorrt or tensorrt-rtx.")] = "cpu",
+    target: Annotated[
+        str, typer.Option(help="cpu, openvino, tensorrt, tensorrt-rtx or triton.")
+    ] = "cpu",
     precision: Annotated[
         Precision,
         typer.Option(
@@ -95,8 +106,15 @@ def command(
     from edge_mtl.export.exporter import ExportSettings, export
     from edge_mtl.export.gate import with_tolerances
     from edge_mtl.export.precision import GateError
+    from edge_mtl.export.triton_repository import write_repository
     from edge_mtl.network.checkpoint import load_checkpoint
 
+    if target == "triton" and Path(checkpoint).suffix == ".emtl":
+        from edge_mtl.bundle import Bundle
+
+        ensemble, *_ = write_repository(Bundle.open(Path(checkpoint)), output)
+        print(f"{output}: a model repository that serves {ensemble}")
+        return
     settings = ExportSettings(
         target=target,
         precision=precision.value,
@@ -120,7 +138,10 @@ def command(
         for table in error.report.tables():
             console.print(table)
         raise
-    made.bundle.save()
+    if target == "triton":
+        write_repository(made.bundle, output)
+    else:
+        made.bundle.save()
     manifest, report = made.bundle.manifest, made.report
     if made.before.labels.tasks:
         console.print(
