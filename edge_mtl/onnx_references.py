@@ -1,8 +1,9 @@
 """Find the references to other files in a serialised ONNX graph, without the `onnx` package.
 
 A tensor of a graph may lie in a file beside it, at a path that the graph names. Engines open that
-file when they load the graph, wherever it is: a graph that somebody sent could so carry any file
-of this machine into its outputs. A bundle's graph holds all its tensors itself.
+file when they load the graph: of a graph from memory, today's any file below the current folder,
+older ones any file at all. A graph that somebody sent could so carry a file of this machine into
+its outputs. A bundle's graph holds all its tensors itself.
 """
 
 from __future__ import annotations

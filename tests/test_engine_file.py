@@ -80,6 +80,16 @@ def test_the_engine_that_fits_is_taken(tmp_path: Path, tiny_bundle: Bundle) -> N
     assert found == ("ada.engine", b"of Ada")
 
 
+def test_lesson_11_an_engine_is_stored_as_it_was_built_and_its_facts_beside_it(
+    tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    """Others put theirs in front of the engine, and TensorRT then misses its magic tag."""
+    folder = with_engines(tiny_bundle, tmp_path / "folder")
+    folder.save()
+    assert (tmp_path / "folder" / "orin.engine").read_bytes() == b"of Orin"
+    assert b"10.3.0.26" in (tmp_path / "folder" / "manifest.json").read_bytes()
+
+
 def test_where_no_engine_fits_the_way_to_build_one_is_told(
     tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
