@@ -31,6 +31,9 @@ from edge_mtl.tensor_spec import TensorSpec
 _TensorTuple: TypeAlias = tuple[str, tuple[int, int, int], float, int]
 _LevelTuple: TypeAlias = tuple[int, _TensorTuple, _TensorTuple]
 
+_MAX_CLASSES = 255
+"""What the compiled head takes, as in kernels/limits.h; the twin does wider classifications."""
+
 _why_not_compiled: str | None = None
 try:
     from edge_mtl import _kernels
@@ -134,6 +137,7 @@ class FusedHead:
                 )
             _check_tensor(by_name[expected.name], expected.shape[1:])
         self._spec = spec
+        self._by_name = by_name
         self._tensors = tuple(by_name[tensor.name] for tensor in spec.output_tensors)
         batches = sorted({tensor.shape[0] for tensor in self._tensors})
         if len(batches) > 1:
@@ -150,7 +154,8 @@ class FusedHead:
         spec = self._spec
         tensors = {tensor.name: _describe(tensor) for tensor in self._tensors}
         self._kernel = _kernels.FusedHead(*spec.input.size, self._batch, threads)
-        kinds = spec.segmentations, spec.box_tasks, spec.poses, spec.classifications
+        narrow = [task for task in spec.classifications if len(task.classes) <= _MAX_CLASSES]
+        kinds = spec.segmentations, spec.box_tasks, spec.poses, narrow
         self._raw_names = [
             tensor.name
             for tasks in kinds
@@ -188,7 +193,7 @@ class FusedHead:
             which = [task.name for task in spec.detections].index(pose.detection)
             class_ids = [spec.detections[which].classes.index(name) for name in pose.classes]
             self._kernel.add_pose(which, class_ids, levels_of(pose))
-        for classification in spec.classifications:
+        for classification in narrow:
             self._kernel.add_classification(
                 tensors[classification.name], classification.multi_label
             )
@@ -234,8 +239,13 @@ class FusedHead:
             results.masks,
             results.boxes,
             results.poses,
-            results.class_scores,
+            [each for each in results.class_scores if each.shape[1] <= _MAX_CLASSES],
         )
+        for task, scores in zip(spec.classifications, results.class_scores, strict=True):
+            if scores.shape[1] > _MAX_CLASSES:
+                tensor, logits = self._by_name[task.name], raw[task.name]
+                for i, row in enumerate(scores):
+                    row[:] = reference.classify(task, tensor, logits[i : i + 1]).scores
         return results.scenes(spec, placements, *counts)
 
 

@@ -15,6 +15,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from edge_mtl.tasks import (
+    LEVEL_STRIDES,
+    SEGMENTATION_STRIDES,
     BoxTask,
     ClassificationTask,
     DecodedDetectionTask,
@@ -36,6 +38,12 @@ MAX_FRAMES = 16
 MAX_EXTENT = 8192
 """Upper limit of the width and the height of a network's input; the kernels would take more."""
 
+IMPORTED = "imported"
+"""The `backbone` of a network that was trained elsewhere: nothing here builds or trains it."""
+
+_MULTIPLE = 32
+"""The coarsest level of our own networks has a cell for so many pixels, in each direction."""
+
 RESERVED_NAMES = ("data", "engine", "frames", "model", "parity", "split")
 """What a report of accuracies says beside its tasks: no task is called so."""
 
@@ -43,12 +51,15 @@ RESERVED_NAMES = ("data", "engine", "frames", "model", "parity", "split")
 class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The picture that the network takes: RGB, planar, normalised by `(value / 255 - mean) / std`.
 
+    Of any size, as kernels take any; networks of our own need multiples of 32 (see `ModelSpec`).
+    A network that takes 0 to 255 has mean 0 and std 1 / 255.
+
     resize "letterbox" keeps the frame's aspect and pads with `pad` (an 8-bit grey value),
     "stretch" fills the whole input.
     """
 
-    width: Annotated[int, Meta(ge=32, le=MAX_EXTENT, multiple_of=32)]
-    height: Annotated[int, Meta(ge=32, le=MAX_EXTENT, multiple_of=32)]
+    width: Annotated[int, Meta(ge=8, le=MAX_EXTENT)]
+    height: Annotated[int, Meta(ge=8, le=MAX_EXTENT)]
     name: Name = "image"
     resize: Literal["letterbox", "stretch"] = "letterbox"
     pad: Annotated[int, Meta(ge=0, le=255)] = 114
@@ -110,6 +121,8 @@ class ModelSpec(
     """A whole network: its inputs, its backbone and neck, and its tasks.
 
     planes: the images that it takes beside the picture.
+    backbone: one of `edge_mtl.network.backbones`, or `IMPORTED`; a network that was trained
+        elsewhere may have an input of any size and outputs at any stride.
     attention: how the heads see the feature pyramid: all the same ("none"), each with its own
         weights of the channels ("squeeze-excite"), or each with messages from the other heads
         ("cross-task").
@@ -151,6 +164,31 @@ class ModelSpec(
                 raise ValueError(f"task {task.name!r} names a class twice: {task.classes}")
         for pose in self.poses:
             self._check_pose(pose)
+        if self.backbone != IMPORTED:
+            self._check_own()
+
+    def _check_own(self) -> None:
+        """What the networks that we build can take and give."""
+        for side in ("width", "height"):
+            if getattr(self.input, side) % _MULTIPLE:
+                raise ValueError(
+                    f"input.{side} must be a multiple of {_MULTIPLE}, found "
+                    f"{getattr(self.input, side)}: choose the next one"
+                )
+        strides: tuple[int, ...]
+        for task in self.tasks:
+            if isinstance(task, SegmentationTask):
+                strides, known, grid = (task.stride,), SEGMENTATION_STRIDES, task.grid
+            elif isinstance(task, DetectionTask | PoseTask):
+                strides, known, grid = task.strides, LEVEL_STRIDES, None
+            else:
+                continue
+            if grid is not None or not set(strides) <= set(known):
+                raise ValueError(
+                    f"task {task.name!r} must have its outputs at strides among "
+                    f"{', '.join(map(str, known))}, found {grid or list(strides)}: only a network "
+                    "that is imported may have others"
+                )
 
     def _check_pose(self, pose: PoseTask) -> None:
         by_name = {task.name: task for task in self.detections}

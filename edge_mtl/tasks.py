@@ -12,6 +12,7 @@ from edge_mtl.tensor_spec import TensorSpec
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 ClassNames = Annotated[tuple[str, ...], Meta(min_length=1, max_length=254)]
+Labels = Annotated[tuple[str, ...], Meta(min_length=1, max_length=65535)]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 # The limits of the kernels, as in kernels/limits.h; those of a whole model are in spec.py.
@@ -23,6 +24,17 @@ MAX_BINS = 64
 
 MAX_LISTED = 1 << 20
 """Upper limit of `DecodedDetectionTask.candidates`."""
+
+LEVEL_STRIDES = (4, 8, 16, 32)
+"""The strides of detection and pose tasks that our own networks have."""
+
+SEGMENTATION_STRIDES = (1, 2, 4, 8)
+"""The strides of segmentation tasks that our own networks have."""
+
+Strides = Annotated[
+    tuple[Annotated[int, Meta(ge=1, le=1024)], ...], Meta(min_length=1, max_length=4)
+]
+GridSide = Annotated[int, Meta(ge=1, le=65535)]
 
 KEYPOINTS = (
     "nose",
@@ -51,10 +63,11 @@ class DetectionTask(
 ):
     """Boxes with classes, from an anchor-free head (Tian et al., FCOS, 2019, arXiv:1904.01355).
 
-    Level `s` of `strides` has two raw tensors of (H/s, W/s) cells: `NAME_scores_s`, a logit per
-    class, and `NAME_boxes_s`, the distances left, top, right, bottom from the centre of the cell
-    to the sides of the box in units of `s` (below zero counts as zero). Linear, not exponential:
-    8 bits then cost at most a thirtieth of a cell, and no rounding differs between processors.
+    Level `s` of `strides` has two raw tensors of (H/s, W/s) cells, rounded up: `NAME_scores_s`, a
+    logit per class, and `NAME_boxes_s`, the distances left, top, right, bottom from the centre of
+    the cell to the sides of the box in units of `s` (below zero counts as zero). Linear, not
+    exponential: 8 bits then cost at most a thirtieth of a cell, and no rounding differs between
+    processors.
 
     bins: `NAME_boxes_s` has so many channels for each distance, the logits of 0, 1, 2, ... units;
         the distance is their mean (Li et al., Generalized Focal Loss, 2020, arXiv:2006.04388,
@@ -63,7 +76,7 @@ class DetectionTask(
 
     name: Name = "detection"
     classes: ClassNames
-    strides: Annotated[tuple[Literal[4, 8, 16, 32], ...], Meta(min_length=1)] = (8, 16, 32)
+    strides: Strides = (8, 16, 32)
     score_threshold: Fraction = 0.3
     iou_threshold: Fraction = 0.6
     max_boxes: Annotated[int, Meta(ge=1, le=MAX_BOXES)] = 128
@@ -77,7 +90,7 @@ class DetectionTask(
 
     def tensors(self, width: int, height: int) -> Iterator[TensorSpec]:
         for stride in self.strides:
-            cells = (height // stride, width // stride)
+            cells = _cells(stride, width, height)
             yield TensorSpec(f"{self.name}_scores_{stride}", (1, len(self.classes), *cells))
             yield TensorSpec(f"{self.name}_boxes_{stride}", (1, 4 * (self.bins or 1), *cells))
 
@@ -118,13 +131,18 @@ class SegmentationTask(
 ):
     """One class per pixel. The raw tensor `NAME` holds a logit per class at `stride`.
 
+    It has (H/stride, W/stride) cells, rounded up, that lie evenly over the whole input.
+
+    grid: (width, height) of the raw tensor in cells, of a network whose is not that; it goes before
+        `stride`.
     binary: of two classes, one logit says whether a pixel is of the second one (above zero).
     """
 
     name: Name
     classes: ClassNames
-    stride: Literal[1, 2, 4, 8] = 4
+    stride: Annotated[int, Meta(ge=1, le=1024)] = 4
     binary: bool = False
+    grid: tuple[GridSide, GridSide] | None = None
 
     def __post_init__(self) -> None:
         if self.binary and len(self.classes) != 2:
@@ -133,7 +151,7 @@ class SegmentationTask(
             )
 
     def tensors(self, width: int, height: int) -> Iterator[TensorSpec]:
-        cells = (height // self.stride, width // self.stride)
+        cells = self.grid[::-1] if self.grid else _cells(self.stride, width, height)
         yield TensorSpec(self.name, (1, 1 if self.binary else len(self.classes), *cells))
 
 
@@ -153,11 +171,11 @@ class PoseTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     detection: Name = "detection"
     classes: ClassNames = ("pedestrian",)
     keypoints: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)] = KEYPOINTS
-    strides: Annotated[tuple[Literal[4, 8, 16, 32], ...], Meta(min_length=1)] = (8, 16, 32)
+    strides: Strides = (8, 16, 32)
 
     def tensors(self, width: int, height: int) -> Iterator[TensorSpec]:
         for stride in self.strides:
-            cells = (height // stride, width // stride)
+            cells = _cells(stride, width, height)
             yield TensorSpec(f"{self.name}_points_{stride}", (1, 2 * len(self.keypoints), *cells))
             yield TensorSpec(f"{self.name}_visible_{stride}", (1, len(self.keypoints), *cells))
 
@@ -173,11 +191,16 @@ class ClassificationTask(
     """
 
     name: Name
-    classes: ClassNames
+    classes: Labels
     multi_label: bool = False
 
     def tensors(self, width: int, height: int) -> Iterator[TensorSpec]:
         yield TensorSpec(self.name, (1, len(self.classes), 1, 1))
+
+
+def _cells(stride: int, width: int, height: int) -> tuple[int, int]:
+    """Rows and columns of cells, the last of which an input may fill in part."""
+    return -(-height // stride), -(-width // stride)
 
 
 BoxTask = DetectionTask | DecodedDetectionTask

@@ -262,3 +262,55 @@ assert "pip install" in ops.why_not_compiled()
 def test_the_compiled_module_names_its_instruction_set():
     assert ops.compiled() in ("x86-64-v4", "x86-64-v3", "baseline")
     assert ops.why_not_compiled() is None
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_a_picture_may_have_more_classes_than_a_pixel(multi_label: bool):
+    """ImageNet's networks tell 1000."""
+    wide = ClassificationTask(
+        name="wide", classes=tuple(f"c{i}" for i in range(1000)), multi_label=multi_label
+    )
+    narrow = ClassificationTask(name="narrow", classes=("day", "night"))
+    spec = ModelSpec(
+        name="a", input=InputSpec(width=32, height=32), backbone="none", tasks=(wide, narrow)
+    )
+    tensors = [msgspec.structs.replace(t, shape=(2, *t.shape[1:])) for t in spec.output_tensors]
+    rng = np.random.default_rng(0)
+    raw = {t.name: rng.normal(size=t.shape).astype(np.float32) for t in tensors}
+    placements = [Placement.fit((32, 32), spec.input)] * 2
+    scenes = ops.FusedHead(spec, tensors)(raw, placements, "frame")
+    for i, scene in enumerate(scenes):
+        for task, tensor in zip((wide, narrow), tensors, strict=True):
+            expected = reference.classify(task, tensor, raw[task.name][i : i + 1])
+            found = scene.classifications[task.name]
+            np.testing.assert_array_equal(found.scores, expected.scores)
+            assert found.best == expected.best
+
+
+@pytest.mark.parametrize(("size", "grid"), [((227, 113), (61, 9)), ((65, 300), (65, 300))])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_inputs_of_any_size_with_masks_on_any_grid(
+    size: tuple[int, int], grid: tuple[int, int], dtype: Any
+):
+    """Networks from elsewhere have both; vectors end in the middle of a row."""
+    task = SegmentationTask(name="a", classes=tuple("abcdefg"), grid=grid)
+    spec = ModelSpec(
+        name="a",
+        input=InputSpec(width=size[0], height=size[1]),
+        backbone="imported",
+        tasks=(task,),
+    )
+    placement = Placement.fit((181, 122), spec.input)
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, (122, 181, 3), np.uint8)
+    tensor = msgspec.structs.replace(spec.input_tensor, dtype=dtype, scale=0.02, zero_point=118)
+    out = np.zeros(tensor.shape, dtype)
+    ops.Preprocessor(spec.input, tensor)([frame], [placement], out)
+    expected = reference.preprocess(frame, placement, spec.input, tensor)
+    np.testing.assert_array_equal(out, expected)
+
+    [logits] = (msgspec.structs.replace(t, dtype=dtype) for t in spec.output_tensors)
+    raw = {"a": (rng.normal(size=logits.shape) * 30 + 100).astype(dtype)}
+    [scene] = ops.FusedHead(spec, [logits])(raw, [placement], "frame")
+    twin = reference.fused_head(spec, [logits], raw, placement, "frame")
+    np.testing.assert_array_equal(scene.masks["a"].labels, twin.masks["a"].labels)

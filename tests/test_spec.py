@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge_mtl.spec import RESERVED_NAMES, InputSpec, ModelSpec, PlaneInput
+from edge_mtl.spec import IMPORTED, RESERVED_NAMES, InputSpec, ModelSpec, PlaneInput
 from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask, Task
 from edge_mtl.tensor_spec import TensorSpec
 
@@ -163,3 +163,36 @@ def test_a_model_has_as_many_tasks_of_a_kind_as_the_kernels_take() -> None:
     assert len(spec_of(*tasks[:8]).classifications) == 8
     with pytest.raises(ValueError, match="at most 8 tasks of a kind, found 9"):
         spec_of(*tasks)
+
+
+FOREIGN_TASKS = (
+    SegmentationTask(name="surface", classes=("a", "b"), stride=16),
+    SegmentationTask(name="lanes", classes=("a", "b"), grid=(61, 59)),
+    DetectionTask(classes=("car",), strides=(8, 64)),
+)
+
+
+def test_an_imported_network_has_any_size_and_any_stride() -> None:
+    picture = InputSpec(width=513, height=300)
+    foreign = ModelSpec(name="a", input=picture, backbone=IMPORTED, tasks=FOREIGN_TASKS)
+    assert {each.name: each.shape[2:] for each in foreign.output_tensors} == {
+        "surface": (19, 33),  # the last cells lie over the rim
+        "lanes": (59, 61),
+        "detection_scores_8": (38, 65),
+        "detection_boxes_8": (38, 65),
+        "detection_scores_64": (5, 9),
+        "detection_boxes_64": (5, 9),
+    }
+
+
+@pytest.mark.parametrize("task", FOREIGN_TASKS)
+def test_our_own_networks_have_the_strides_of_their_pyramid(task: Any) -> None:
+    with pytest.raises(ValueError, match="only a network that is imported may have others"):
+        spec_of(task)
+    with pytest.raises(ValueError, match=r"input.height must be a multiple of 32, found 300"):
+        ModelSpec(
+            name="a",
+            input=InputSpec(width=512, height=300),
+            backbone="edgenet-s",
+            tasks=(ClassificationTask(name="b", classes=("c", "d")),),
+        )

@@ -27,6 +27,7 @@ from edge_mtl.tasks import BoxTask, DecodedDetectionTask, DetectionTask, PoseTas
 from edge_mtl.tensor_spec import TensorSpec
 
 _ALIGNMENT = 256
+_MAX_CLASSES = 255  # of a picture, as in kernels/limits.h: the kernel has room for no more
 _TILE_WIDTH, _TILE_HEIGHT = 128, 16  # of device_masks.cuh
 
 
@@ -67,7 +68,7 @@ class HeadLayout:
         mask_size: as of `edge_mtl.ops.FusedHead`.
 
     Raises:
-        UsageError: there are more frames than the kernel takes.
+        UsageError: there are more frames, or classes of a picture, than the kernel takes.
     """
 
     def __init__(
@@ -108,6 +109,11 @@ class HeadLayout:
             classes = len(self._detection_of(pose).classes)
             self._scratch.add((pose.name, "has_keypoints"), (classes,), np.uint8)
         for group in spec.classifications:
+            if len(group.classes) > _MAX_CLASSES:
+                raise UsageError(
+                    f"on a GPU a classification has at most {_MAX_CLASSES} classes, "
+                    f"{group.name!r} has {len(group.classes)}: run its head with edge_mtl.ops"
+                )
             self._results.add((group.name, "scores"), (frames, len(group.classes)), np.float32)
 
     @property

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_mtl import reference
+from edge_mtl.errors import UsageError
 from edge_mtl.gpu.head_layout import HeadLayout
 from edge_mtl.gpu.head_plan import HeadPlan
 from edge_mtl.placement import Placement
@@ -170,3 +171,11 @@ def test_the_best_of_more_candidates_than_are_sorted(
     assert candidates > 1000
     assert len(expected.detections["detection"]) == 300
     assert_same(scene, expected)
+
+
+def test_more_classes_of_a_picture_than_the_kernel_has_room_for_are_refused() -> None:
+    wide = ClassificationTask(name="wide", classes=tuple(f"c{i}" for i in range(256)))
+    spec = ModelSpec(name="a", input=InputSpec(width=32, height=32), backbone="none", tasks=(wide,))
+    placement = Placement.fit((32, 32), spec.input)
+    with pytest.raises(UsageError, match="at most 255 classes, 'wide' has 256"):
+        HeadLayout(spec, spec.output_tensors, [placement], "frame")
