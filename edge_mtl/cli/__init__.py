@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prune": ("edge_mtl.cli.prune", "Take channels out of a checkpoint, to be trained on."),
     "eval": ("edge_mtl.cli.eval", "Measure the accuracy of a checkpoint or a bundle."),
     "export": ("edge_mtl.cli.export", "Turn a checkpoint into a bundle that runs."),
+    "import": ("edge_mtl.cli.import_network", "Turn a network trained elsewhere into a bundle."),
+    "inspect": ("edge_mtl.cli.inspect_file", "Show what is in an ONNX file, a bundle, an engine."),
     "sign": ("edge_mtl.cli.sign", "Sign a bundle with a key of your own."),
     "verify": ("edge_mtl.cli.verify", "Tell whether a bundle is whole, and who signed it."),
     "run": ("edge_mtl.cli.run", "Run a model on a camera, a video, images or rendered scenes."),

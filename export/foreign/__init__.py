@@ -1,0 +1,1 @@
+"""Networks trained elsewhere: any ONNX file whose outputs the head kernels can read."""
