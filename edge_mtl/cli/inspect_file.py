@@ -25,6 +25,10 @@ def command(
             metavar="FILE", help="An ONNX file, a bundle, an engine, or a name that ships."
         ),
     ],
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="The input's size, of a network that takes any."),
+    ] = None,
     json: JsonTarget = None,
 ) -> None:
     from rich.console import Console
@@ -38,7 +42,9 @@ def command(
     if path.suffix == ".emtl" or (path / MANIFEST).is_file():
         found = _show_bundle(path, console)
     else:
-        found = _show_engine(path, console) or _show_onnx(path, console, json is None)
+        found = _show_engine(path, console) or _show_onnx(
+            path, console, _extent(size), json is None
+        )
     if json is not None:
         write_json(json, found)
 
@@ -69,7 +75,10 @@ def _show_bundle(path: Path, console: Console) -> dict[str, Any]:
         how = manifest.calibration
         console.print(f"calibrated by {how.method} on {how.frames} frames of {how.data}")
     for name, figures in (manifest.accuracy or {}).items():
-        console.print(f"accuracy, {name}, on {manifest.accuracy_data}: {_headlines(figures)}")
+        if shown := _headlines(figures):
+            console.print(f"accuracy, {name}, on {manifest.accuracy_data}: {shown}")
+    if manifest.report is not None:
+        _show_report(manifest.report, console)
     engines = _engines(bundle)
     for name, header in engines.items():
         console.print(f"engine {name}: {header or 'of no kind that is known here'}")
@@ -91,16 +100,29 @@ def _engines(bundle: Bundle) -> dict[str, str | None]:
 
 
 def _headlines(accuracy: dict[str, Any]) -> str:
-    """The one figure of each task, of the nested JSON of an `Accuracy`."""
+    """The one figure of each task, of the JSON of an `Accuracy`."""
     from edge_mtl.evaluation.accuracy import headline
 
     shown = []
-    tasks = {**accuracy, **accuracy.get("agreement", {})}
-    for task, figures in tasks.items():
-        if isinstance(figures, dict) and task != "agreement":
+    for task, figures in accuracy.items():
+        if isinstance(figures, dict):
             name, value = headline(figures)
             shown.append(f"{task} {name} {value:.3f}")
-    return ", ".join(shown) or "nothing"
+    return ", ".join(shown)
+
+
+def _show_report(report: dict[str, Any], console: Console) -> None:
+    """What the accuracy gate found: of each precision, by task the figures and the points lost."""
+    kept, data, frames = report["kept"], report["data"], report["frames"]
+    console.print(f"gate on {frames} frames of {data}: kept {kept}, {report['reason']}")
+    for candidate in report["candidates"]:
+        rows = [
+            f"{each['task']} {each['figure']} {each['before']:.3f} to {each['after']:.3f} "
+            f"by {each['basis']}"
+            for each in candidate["figures"]
+        ]
+        if rows:
+            console.print(f"  {candidate['precision']}: {', '.join(rows)}")
 
 
 def _show_engine(path: Path, console: Console) -> dict[str, Any] | None:
@@ -120,7 +142,25 @@ def _show_engine(path: Path, console: Console) -> dict[str, Any] | None:
     return {"module": header.module, "version": header.version}
 
 
-def _show_onnx(path: Path, console: Console, with_spec: bool) -> dict[str, Any]:
+def _extent(size: str | None) -> tuple[int, int] | None:
+    """(width, height) of --size.
+
+    Raises:
+        UsageError: it is no such size.
+    """
+    if size is None:
+        return None
+    from edge_mtl.errors import UsageError
+
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 8):
+        raise UsageError(f"--size {size}: expected WIDTHxHEIGHT from 8 on, such as 640x384")
+    return int(width), int(height)
+
+
+def _show_onnx(
+    path: Path, console: Console, size: tuple[int, int] | None, with_spec: bool
+) -> dict[str, Any]:
     from edge_mtl.errors import EdgeMtlError
     from edge_mtl.export.foreign.loading import read_network
     from edge_mtl.export.foreign.proposal import proposal
@@ -132,7 +172,7 @@ def _show_onnx(path: Path, console: Console, with_spec: bool) -> dict[str, Any]:
     model = read_network(path)
     proposed: dict[str, Any] = {"spec": None, "problems": []}
     try:
-        found = proposal(model, path)
+        found = proposal(model, path, size)
     except EdgeMtlError as error:
         if with_spec:
             raise

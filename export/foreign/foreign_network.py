@@ -14,7 +14,7 @@ from edge_mtl.data.datasets import Dataset
 from edge_mtl.export.foreign.graph_edits import producers
 from edge_mtl.export.foreign.import_error import NetworkImportError
 from edge_mtl.export.foreign.import_spec import ImportSpec
-from edge_mtl.export.foreign.loading import normalised, read_network
+from edge_mtl.export.foreign.loading import OPSET, default_opset, modern, normalised, read_network
 from edge_mtl.export.foreign.picture_input import adapt_input
 from edge_mtl.export.foreign.plausible import check_values
 from edge_mtl.export.foreign.raw_outputs import adapt_outputs, wanted_outputs
@@ -26,6 +26,9 @@ from edge_mtl.tensor_spec import TensorSpec
 
 CHECKED_FRAMES = 4
 """On so many frames the network is run to see whether its outputs are what the spec says."""
+
+_SAME = 1e-3
+"""Largest difference that another opset may make, relative to the spread of a tensor."""
 
 _ARITHMETIC = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _TINY_WEIGHTS = 64
@@ -63,8 +66,13 @@ def foreign_network(
     spec, table, source = said.model_spec(str(spec_path)), said.table, str(path)
     pictures = _pictures(spec.input, frames)
     notes = []
-    model = normalised(read_network(path), path)
+    read = normalised(read_network(path))
+    model = modern(read, path)
+    if model is not read:
+        adapt_input(read, spec.input, table, source)
     adapt_input(model, spec.input, table, source)
+    if model is not read:
+        _check_conversion(read, model, pictures[0], source)
     adapted = adapt_outputs(model, spec, table, source, pictures[0])
     notes += [
         f"{change.tensor}: took off the {change.operator} behind its logits, which the head does"
@@ -95,6 +103,28 @@ def _pictures(network_input: InputSpec, frames: Dataset) -> list[NDArray[Any]]:
     if not pictures:
         raise NetworkImportError(f"{frames.name} has no frames; give some with --calibrate")
     return pictures
+
+
+def _check_conversion(
+    old: onnx.ModelProto, new: onnx.ModelProto, picture: NDArray[Any], source: str
+) -> None:
+    """Compare what a graph gave before it was brought to another opset.
+
+    Raises:
+        NetworkImportError: it gives something else now.
+    """
+    try:
+        before, after = (Runner(each, source)(picture) for each in (old, new))
+    except NetworkImportError:
+        return  # with operators that nobody has; what the spec names is run later
+    for name, values in before.items():
+        wanted = values.astype(np.float64)
+        apart = float(np.abs(after[name] - wanted).max(initial=0.0))
+        if not apart <= _SAME * max(1.0, float(np.ptp(wanted)) if wanted.size else 0.0):
+            raise NetworkImportError(
+                f"{source}: {name} differs by {apart:.3g} after ONNX brought it from opset "
+                f"{default_opset(old)} to {OPSET}; export it again with opset_version={OPSET}"
+            )
 
 
 def _float_nodes(model: onnx.ModelProto, spec: ModelSpec) -> frozenset[str]:

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, inliner, numpy_helper, version_converter
 
 from edge_mtl.export.foreign.graph_edits import all_graphs
 from edge_mtl.export.foreign.import_error import NetworkImportError
+from edge_mtl.export.layers import name_nodes
 
 OLDEST_OPSET, OPSET = 13, 17
 """Per-channel quantisation needs the first; older files are brought to the second."""
@@ -72,12 +73,9 @@ def _no_network(path: Path) -> str:
     )
 
 
-def normalised(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    """The same network without functions, halves, overridable weights and old operators.
-
-    Raises:
-        NetworkImportError: ONNX cannot bring its operators to opset 17.
-    """
+def normalised(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network without functions, halves and overridable weights; `model` is not to be
+    used any more."""
     if model.functions:
         model = inliner.inline_local_functions(model)
     graph = model.graph
@@ -87,36 +85,35 @@ def normalised(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
         inputs = [onnx.ValueInfoProto.FromString(each.SerializeToString()) for each in inputs]
         del graph.input[:]
         graph.input.extend(inputs)
-    for i, node in enumerate(graph.node):
-        node.name = f"{node.name or node.op_type}#{i}" if not node.name else node.name
-    _name_apart(graph)
+    name_nodes(model)
     halves_to_float(model)
-    opset = default_opset(model)
-    if opset < OLDEST_OPSET:
-        model.ir_version = max(model.ir_version, 4)
-        try:
-            model = version_converter.convert_version(model, OPSET)
-        except Exception as error:  # it raises RuntimeError and others
-            raise NetworkImportError(
-                f"{path}: is of ONNX opset {opset} and cannot be brought to {OPSET} "
-                f"({' '.join(str(error).split())}); export it again with opset_version={OPSET}"
-            ) from None
     model.ir_version = min(model.ir_version, _IR_VERSION)
     return model
+
+
+def modern(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    """The network in operators of opset 13 or newer; itself where it is.
+
+    Raises:
+        NetworkImportError: ONNX cannot bring its operators to opset 17.
+    """
+    opset = default_opset(model)
+    if opset >= OLDEST_OPSET:
+        return model
+    older = onnx.ModelProto.FromString(model.SerializeToString())
+    older.ir_version = max(older.ir_version, 4)
+    try:
+        return version_converter.convert_version(older, OPSET)
+    except Exception as error:  # it raises RuntimeError and others
+        raise NetworkImportError(
+            f"{path}: is of ONNX opset {opset} and cannot be brought to {OPSET} "
+            f"({' '.join(str(error).split())}); export it again with opset_version={OPSET}"
+        ) from None
 
 
 def default_opset(model: onnx.ModelProto) -> int:
     """The version of ONNX's own operators that a network needs; 0 where it uses none."""
     return max((each.version for each in model.opset_import if not each.domain), default=0)
-
-
-def _name_apart(graph: onnx.GraphProto) -> None:
-    """Give nodes names of their own: reports and exclusions go by name."""
-    seen: set[str] = set()
-    for i, node in enumerate(graph.node):
-        if node.name in seen:
-            node.name = f"{node.name}#{i}"
-        seen.add(node.name)
 
 
 def halves_to_float(model: onnx.ModelProto) -> bool:

@@ -16,7 +16,7 @@ from onnx import TensorProto
 
 from edge_mtl.export.foreign.import_error import NetworkImportError
 from edge_mtl.export.foreign.import_spec import ImportTable
-from edge_mtl.export.foreign.loading import dimensions, normalised
+from edge_mtl.export.foreign.loading import dimensions, modern, normalised
 from edge_mtl.export.foreign.picture_input import adapt_input, image_inputs, layout_of
 from edge_mtl.export.foreign.proposed_task import Output, ProposedTask
 from edge_mtl.export.foreign.proposed_tasks import proposed_tasks
@@ -41,26 +41,28 @@ class Proposal:
     problems: list[str] = field(default_factory=list)
 
 
-def proposal(model: onnx.ModelProto, path: Path) -> Proposal:
+def proposal(model: onnx.ModelProto, path: Path, size: tuple[int, int] | None = None) -> Proposal:
     """Guess a spec.toml from a network's inputs, outputs, metadata and what it gives for noise.
 
-    model: with its weights; left as it is.
+    model: with its weights; left as it is. size: (width, height) of an input that takes any.
 
     Raises:
         NetworkImportError: the network takes no picture, or cannot be run.
     """
     notes = _metadata(model)
-    model = normalised(onnx.ModelProto.FromString(model.SerializeToString()), path)
+    copied = onnx.ModelProto.FromString(model.SerializeToString())
+    model = modern(normalised(copied), path)
     value = _picture(model.graph, path)
     input_name, shape = value.name, dimensions(value)
     layout = layout_of(shape) or "nchw"
     height, width = shape[-2:] if layout == "nchw" else shape[-3:-1]
     guessed = []
     if height is None or width is None:
-        known = _size_in(notes)
-        height, width = known or (height or _USUAL_SIZE, width or _USUAL_SIZE)
-        if known is None:
-            guessed.append("any size is taken: guessed")
+        noted = _size_in(notes)
+        if size is None and noted is None:
+            guessed.append("guessed: the network takes any size; inspect --size WxH for another")
+        usual = size or noted or (_USUAL_SIZE, _USUAL_SIZE)
+        width, height = width or usual[0], height or usual[1]
     kind = value.type.tensor_type.elem_type
     whole = kind not in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
     side = 1 / 255 if whole else 1.0
@@ -120,9 +122,10 @@ def _parsed(text: str) -> Any:
 
 
 def _size_in(notes: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(width, height), which Ultralytics notes as [height, width]."""
     size = notes.get("imgsz")
     if isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(n, int) for n in size):
-        return size[0], size[1]
+        return size[1], size[0]
     return None
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from edge_mtl.bundle import Bundle
 from edge_mtl.config import load_config
-from edge_mtl.errors import EdgeMtlError, UsageError
-from edge_mtl.export.foreign import importer
+from edge_mtl.errors import UsageError
+from edge_mtl.export.exporter import ExportSettings, export_graph
 from edge_mtl.export.foreign.import_spec import ImportSpec
 from edge_mtl.export.foreign.importer import Imported, import_network
 from edge_mtl.runtime.pipeline import Pipeline
@@ -35,17 +35,15 @@ def imported(tmp_path: Path, pictures: Any) -> Import:
         path, spec = tmp_path / "net.onnx", tmp_path / "spec.toml"
         onnx.save(model, path)
         spec.write_text(HEAD + toml)
-        settings = {"target": "cpu", "precision": "int8", "frames": 32, **more}
+        frames = more.pop("frames", 32)
         return import_network(
             path,
             load_config(spec, ImportSpec),
             spec,
             tmp_path / "net.emtl",
-            settings["target"],
-            settings["precision"],
-            pictures(settings["frames"]),
+            ExportSettings(**{"elsewhere": True, **more}),
+            pictures(frames),
             pictures(4),
-            settings.get("compute_capability"),
         )
 
     return make
@@ -74,7 +72,7 @@ def test_an_8_bit_bundle_runs_in_both_engines(
 ) -> None:
     """Lesson 1: every task is measured after quantisation."""
     made = imported(both, MASK + BOXES)
-    made.bundle.save()
+    made.export.bundle.save()
     manifest = Bundle.open(tmp_path / "net.emtl").manifest
     assert (manifest.spec.backbone, manifest.precision) == ("imported", "int8")
     assert {each.name: each.dtype for each in manifest.outputs} == {
@@ -82,13 +80,13 @@ def test_an_8_bit_bundle_runs_in_both_engines(
         "detection": "float32",  # one scale cannot hold pixels and scores
     }
     assert manifest.input.dtype == "uint8"
-    judged = {(each.task, each.basis, each.figure) for each in made.verdicts}
+    verdicts = made.export.report.candidates[-1].verdicts
+    judged = {(each.task, each.basis, each.figure) for each in verdicts}
     assert judged == {("s", "agreement", "pixel_accuracy"), ("detection", "agreement", "f1")}
-    assert manifest.accuracy is not None
-    assert manifest.accuracy["exported"]["agreement"].keys() == {"s", "detection"}
+    assert made.export.after.agreement.tasks.keys() == {"s", "detection"}
 
     image = pictures(1)[0].image
-    as_float = imported(both, MASK + BOXES, precision="fp32").bundle
+    as_float = imported(both, MASK + BOXES, precision="fp32").export.bundle
     with Pipeline.from_bundle(as_float, "onnxruntime", threads=1) as pipeline:
         expected = pipeline(image)
     assert len(expected.detections["detection"]) > 3
@@ -103,14 +101,17 @@ def test_an_8_bit_bundle_runs_in_both_engines(
 
 
 def test_boxes_joined_with_scores_in_8_bits_would_find_nothing(
-    both: onnx.ModelProto, imported: Import, monkeypatch: pytest.MonkeyPatch
+    both: onnx.ModelProto, imported: Import, pictures: Any
 ) -> None:
     """Lesson 3, pure INT8 is empty: `float_nodes` keeps it out, and the gate would see it."""
-    monkeypatch.setattr(
-        importer, "_eight_bit", lambda network: [n.name for n in network.model.graph.node]
+    network = imported(both, MASK + BOXES).network
+    assert network.float_nodes
+    settings = ExportSettings(elsewhere=True)
+    made = export_graph(
+        network.model, network.spec, Path("x.emtl"), settings, pictures(32), pictures(4)
     )
-    with pytest.raises(EdgeMtlError, match=r"INT8 costs detection more.*--precision fp32"):
-        imported(both, MASK + BOXES)
+    whole = next(each for each in made.report.candidates if each.name == "int8")
+    assert {each.task for each in whole.verdicts if not each.passed} == {"detection"}
 
 
 def test_engines_for_tensorrt_rtx_take_imported_networks(
@@ -119,33 +120,13 @@ def test_engines_for_tensorrt_rtx_take_imported_networks(
     """Lessons 7 and 9: no int32 bias, no zero point."""
     pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx, of extra tensorrt-rtx, is missing")
     made = imported(both, MASK + BOXES, target="tensorrt-rtx", compute_capability="8.6")
-    assert made.bundle.files.keys() == {"network.onnx", "network.sm86.engine"}
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"target": "cpuu"}, "did you mean 'cpu'"),
-        ({"frames": 8}, "calibration needs at least 32 frames"),
-        ({"compute_capability": "8.6"}, "builds no engine"),
-    ],
-)
-def test_what_cannot_work_is_refused_before_any_work(
-    both: onnx.ModelProto,
-    imported: Import,
-    monkeypatch: pytest.MonkeyPatch,
-    settings: dict[str, Any],
-    message: str,
-) -> None:
-    monkeypatch.delattr(importer, "foreign_network")
-    with pytest.raises(UsageError, match=message):
-        imported(both, MASK + BOXES, **settings)
+    assert made.export.bundle.files.keys() == {"network.onnx", "network.sm86.engine"}
 
 
 def test_a_network_that_is_quantised_already_is_taken_as_it_is(
     both: onnx.ModelProto, imported: Import
 ) -> None:
-    quantised = onnx.ModelProto.FromString(imported(both, MASK + BOXES).bundle.network)
+    quantised = onnx.ModelProto.FromString(imported(both, MASK + BOXES).export.bundle.network)
     # Its edges are 8-bit and named by the spec: a network of somebody else's quantiser has float
     # ones, which the input's own pair stands for here.
     assert any(node.op_type == "QuantizeLinear" for node in quantised.graph.node)
@@ -167,10 +148,10 @@ def test_a_network_that_is_quantised_already_is_taken_as_it_is(
         imported(quantised, toml)
     made = imported(quantised, toml, precision="fp32")
     assert made.network.quantised
-    assert {each.dtype for each in made.bundle.manifest.outputs} == {"float32"}
+    assert {each.dtype for each in made.export.bundle.manifest.outputs} == {"float32"}
 
 
 def test_the_same_network_gives_the_same_bundle(both: onnx.ModelProto, imported: Import) -> None:
-    first, second = (imported(both, MASK + BOXES).bundle for _ in range(2))
+    first, second = (imported(both, MASK + BOXES).export.bundle for _ in range(2))
     assert first.network == second.network
     assert msgspec.json.encode(first.manifest) == msgspec.json.encode(second.manifest)

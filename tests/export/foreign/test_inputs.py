@@ -226,3 +226,20 @@ def test_files_that_are_no_network(tmp_path: Path, data: bytes, message: str) ->
     path.write_bytes(data)
     with pytest.raises(EdgeMtlError, match=message):
         read_network(path)
+
+
+def test_a_conversion_that_changes_what_a_network_gives_is_refused(
+    make_graph: Any, imported: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge_mtl.export.foreign import foreign_network as module
+
+    def wrong(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+        changed = onnx.ModelProto.FromString(model.SerializeToString())
+        weight = changed.graph.initializer[0]
+        values = numpy_helper.to_array(weight) * np.float32(1.5)
+        weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+        return changed
+
+    monkeypatch.setattr(module, "modern", wrong)
+    with pytest.raises(EdgeMtlError, match=r"out differs by .* from opset 12 to 17; export it"):
+        imported(network(make_graph, opset=12))

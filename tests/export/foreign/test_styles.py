@@ -533,3 +533,17 @@ def test_fastestdet_is_imported_by_its_proposal(tmp_path: Path, pictures: Any, p
         assert apart[j] < 1.0
         assert abs(found.scores[j] - theirs.scores[i]) < 0.01
         assert found.class_ids[j] == theirs.class_ids[i]
+
+
+def test_a_network_of_any_size_is_proposed_at_the_size_that_is_asked_for(
+    make_graph: Any, tmp_path: Path
+) -> None:
+    model = yolo(make_graph, shape=("batch", 3, "height", "width")).model()
+    path = tmp_path / "net.onnx"
+    text = proposal(model, path, (WIDTH, HEIGHT)).text
+    assert "width = 96\nheight = 64" in text
+    assert "candidates = 120" in text
+    onnx.helper.set_model_props(model, {"imgsz": "[64, 96]", "names": "{0: 'x', 1: 'y', 2: 'z'}"})
+    text = proposal(model, path).text
+    assert "width = 96\nheight = 64" in text
+    assert 'classes = ["x", "y", "z"]' in text
