@@ -17,8 +17,9 @@ from edge_mtl.export.foreign.import_spec import ImportSpec
 from edge_mtl.export.foreign.loading import OPSET, default_opset, modern, normalised, read_network
 from edge_mtl.export.foreign.picture_input import adapt_input
 from edge_mtl.export.foreign.plausible import check_values
-from edge_mtl.export.foreign.raw_outputs import adapt_outputs, wanted_outputs
+from edge_mtl.export.foreign.raw_outputs import adapt_outputs
 from edge_mtl.export.foreign.running import Runner, folded
+from edge_mtl.export.foreign.wanted import wanted_outputs
 from edge_mtl.ops import Preprocessor
 from edge_mtl.placement import Placement
 from edge_mtl.spec import InputSpec, ModelSpec

@@ -26,7 +26,7 @@ from edge_mtl.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from edge_mtl.export.foreign.decoders import Row
-    from edge_mtl.export.foreign.raw_outputs import Wanted
+    from edge_mtl.export.foreign.wanted import Wanted
 
 _MOST_SHOWN = 8
 

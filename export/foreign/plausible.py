@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_mtl.export.foreign.import_error import NetworkImportError
 from edge_mtl.export.foreign.import_spec import Source
-from edge_mtl.export.foreign.raw_outputs import Wanted
+from edge_mtl.export.foreign.wanted import Wanted
 from edge_mtl.tasks import ClassificationTask, DecodedDetectionTask, SegmentationTask
 
 _NEARLY = 1e-3

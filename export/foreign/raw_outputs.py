@@ -18,51 +18,14 @@ from edge_mtl.export.foreign.import_error import NetworkImportError
 from edge_mtl.export.foreign.import_spec import ImportTable, Source
 from edge_mtl.export.foreign.running import Runner
 from edge_mtl.export.foreign.tracing import without_activation
+from edge_mtl.export.foreign.wanted import Wanted, wanted_outputs
 from edge_mtl.spec import ModelSpec
 from edge_mtl.tasks import (
-    ClassificationTask,
     DecodedDetectionTask,
-    SegmentationTask,
-    Task,
 )
-from edge_mtl.tensor_spec import TensorSpec
 
 _BY_ACTIVATION = {"sigmoid": "Sigmoid", "softmax": "Softmax"}
 _SURE = 1e-7  # what a score may be apart from 0 and 1, so that its logit is finite
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A raw tensor of the spec, and the activations that a network may have put behind its logits.
-
-    undo: empty where the tensor holds no logits.
-    size: (width, height) of the network's input.
-    """
-
-    task: Task
-    tensor: TensorSpec
-    undo: tuple[str, ...]
-    size: tuple[int, int]
-
-
-def wanted_outputs(spec: ModelSpec) -> list[Wanted]:
-    """What the outputs of a network must be, in the order of the spec's."""
-    width, height = spec.input.size
-    return [
-        Wanted(task, tensor, _undo(task, tensor), spec.input.size)
-        for task in spec.tasks
-        for tensor in task.tensors(width, height)
-    ]
-
-
-def _undo(task: Task, tensor: TensorSpec) -> tuple[str, ...]:
-    if isinstance(task, DecodedDetectionTask) or "_boxes_" in tensor.name:
-        return ()
-    if isinstance(task, SegmentationTask) and not task.binary:
-        return ("softmax", "sigmoid")
-    if isinstance(task, ClassificationTask) and not task.multi_label:
-        return ("softmax",)
-    return () if "_points_" in tensor.name else ("sigmoid",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_mtl.config import load_config
 from edge_mtl.data.sample import Sample, Vocabulary
+from edge_mtl.export.foreign.foreign_network import ForeignNetwork, foreign_network
+from edge_mtl.export.foreign.import_spec import ImportSpec
+from edge_mtl.export.foreign.running import Runner
 
 
 class Graph:
@@ -121,3 +128,47 @@ def peers() -> Path:
     if not (folder / "fastestdet_352.onnx").is_file():
         pytest.skip(f"no fastestdet_352.onnx in {folder}")
     return folder
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Callable[..., ForeignNetwork]:
+    """Writes a network and its spec.toml to files and reads them as the import does."""
+
+    def make(graph: Any, toml: str) -> ForeignNetwork:
+        path, spec = tmp_path / "net.onnx", tmp_path / "spec.toml"
+        onnx.save(graph if isinstance(graph, onnx.ModelProto) else graph.model(), path)
+        spec.write_text(toml)
+        return foreign_network(path, load_config(spec, ImportSpec), spec, Pictures(2))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def values_of() -> Callable[..., dict[str, NDArray[Any]]]:
+    """What an imported network gives for a picture."""
+    return lambda network, picture: Runner(network.model, "net")(picture)
+
+
+@pytest.fixture(scope="session")
+def original() -> Callable[..., dict[str, NDArray[Any]]]:
+    """What the file itself gives for a picture."""
+
+    def run(graph: Graph, picture: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        session: Any = onnxruntime.InferenceSession(graph.model().SerializeToString())
+        names = [each.name for each in session.get_outputs()]
+        values = session.run(None, {session.get_inputs()[0].name: picture})
+        return dict(zip(names, values, strict=True))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def close() -> Callable[[NDArray[Any], NDArray[Any]], None]:
+    """Asserts that two arrays are equal but for rounding."""
+    return partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture
+def picture() -> NDArray[Any]:
+    rng = np.random.default_rng(5)
+    return rng.normal(size=(1, 3, 64, 96)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Networks in the styles of known exporters, from ONNX file to scenes, against plain NumPy."""
+"""Boxes in the styles of known exporters, against plain NumPy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
@@ -19,190 +18,12 @@ from edge_mtl.export.foreign.foreign_network import ForeignNetwork, foreign_netw
 from edge_mtl.export.foreign.import_spec import ImportSpec
 from edge_mtl.export.foreign.loading import read_network
 from edge_mtl.export.foreign.proposal import proposal
-from edge_mtl.export.foreign.running import Runner
 
 WIDTH, HEIGHT = 96, 64
 HEAD = f'name = "net"\n[input]\nwidth = {WIDTH}\nheight = {HEIGHT}\n'
 FIVE = 'classes = ["a", "b", "c", "d", "e"]\n'
 Foreign = Callable[..., ForeignNetwork]
 Array = NDArray[Any]
-
-
-@pytest.fixture
-def imported(tmp_path: Path, pictures: Any) -> Foreign:
-    """Writes a network and its spec.toml to files and reads them as the import does."""
-
-    def make(graph: Any, toml: str, opset: int = 17) -> ForeignNetwork:
-        model = graph if isinstance(graph, onnx.ModelProto) else graph.model(opset)
-        path, spec = tmp_path / "net.onnx", tmp_path / "spec.toml"
-        onnx.save(model, path)
-        spec.write_text(toml)
-        return foreign_network(path, load_config(spec, ImportSpec), spec, pictures(2))
-
-    return make
-
-
-def values_of(network: ForeignNetwork, picture: Array) -> dict[str, Array]:
-    return Runner(network.model, "net")(picture)
-
-
-def original(graph: Any, picture: Array, opset: int = 17) -> dict[str, Array]:
-    """What the file itself gives for a picture as it wants it."""
-    model = graph if isinstance(graph, onnx.ModelProto) else graph.model(opset)
-    session: Any = onnxruntime.InferenceSession(model.SerializeToString())
-    names = [each.name for each in session.get_outputs()]
-    values = session.run(None, {session.get_inputs()[0].name: picture})
-    return dict(zip(names, values, strict=True))
-
-
-@pytest.fixture
-def picture() -> Array:
-    rng = np.random.default_rng(5)
-    return rng.normal(size=(1, 3, HEIGHT, WIDTH)).astype(np.float32)
-
-
-def close(found: Array, expected: Array) -> None:
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-
-
-def segmenter(make_graph: Any, finish: Callable[[Any, str], None], stride: int = 4) -> Any:
-    graph = make_graph()
-    finish(graph, graph.conv(graph.stem(stride), 12, 5, relu=False, name="logits"))
-    return graph
-
-
-def softmax(values: Array, axis: int) -> Array:
-    powers = np.exp(values - values.max(axis, keepdims=True))
-    return powers / powers.sum(axis, keepdims=True)
-
-
-def _plain(graph: Any, logits: str) -> None:
-    graph.output(logits, (1, 5, 16, 24))
-
-
-def _softmax(graph: Any, logits: str) -> None:
-    graph.add("Softmax", logits, axis=1, name="out")
-    graph.output("out", (1, 5, 16, 24))
-
-
-def _last(graph: Any, logits: str) -> None:
-    graph.add("Transpose", logits, perm=[0, 2, 3, 1], name="out")
-    graph.output("out", (1, 16, 24, 5))
-
-
-def _softmax_last(graph: Any, logits: str) -> None:
-    moved = graph.add("Transpose", logits, perm=[0, 2, 3, 1])
-    graph.add("Softmax", moved, axis=-1, name="out")
-    graph.output("out", (1, 16, 24, 5))
-
-
-def _rows_of_cells(graph: Any, logits: str) -> None:
-    """SegFormer before its reshape: (1, cells, classes)."""
-    flat = graph.add("Reshape", logits, graph.constant(np.array([1, 5, 16 * 24])))
-    graph.add("Transpose", flat, perm=[0, 2, 1], name="out")
-    graph.output("out", (1, 16 * 24, 5))
-
-
-def _argmax(graph: Any, logits: str) -> None:
-    graph.add("ArgMax", logits, axis=1, keepdims=0, name="out")
-    graph.output("out", (1, 16, 24), onnx.TensorProto.INT64)
-
-
-def _argmax_as_float(graph: Any, logits: str) -> None:
-    chosen = graph.add("ArgMax", logits, axis=1, keepdims=1)
-    graph.add("Cast", chosen, to=1, name="out")
-    graph.output("out", (1, 1, 16, 24))
-
-
-SEGMENTATION = f'{HEAD}[[tasks]]\ntype = "segmentation"\nname = "surface"\n{FIVE}stride = 4\n'
-
-
-@pytest.mark.parametrize("finish", [_plain, _softmax, _last, _softmax_last, _rows_of_cells])
-def test_logits_of_a_segmentation_in_any_layout(
-    make_graph: Any, imported: Foreign, picture: Array, finish: Any
-) -> None:
-    network = imported(segmenter(make_graph, finish), SEGMENTATION)
-    expected = original(segmenter(make_graph, _plain), picture)["logits"]
-    close(values_of(network, picture)["surface"], expected)
-    assert bool(network.notes) == (finish in (_softmax, _softmax_last))
-
-
-@pytest.mark.parametrize("finish", [_argmax, _argmax_as_float])
-def test_a_network_that_gives_classes_is_cut_where_the_error_says(
-    make_graph: Any, imported: Foreign, picture: Array, finish: Any
-) -> None:
-    graph = segmenter(make_graph, finish)
-    with pytest.raises(EdgeMtlError, match=r'write surface = "logits", the tensor that it reads'):
-        imported(graph, SEGMENTATION)
-    network = imported(graph, f'{SEGMENTATION}[import.outputs]\nsurface = "logits"\n')
-    expected = original(segmenter(make_graph, _plain), picture)["logits"]
-    close(values_of(network, picture)["surface"], expected)
-
-
-def test_one_logit_behind_a_sigmoid_is_a_binary_mask(
-    make_graph: Any, imported: Foreign, picture: Array
-) -> None:
-    graph = make_graph()
-    logit = graph.conv(graph.stem(8), 12, 1, relu=False)
-    graph.add("Sigmoid", logit, name="mask")
-    graph.output("mask", (1, 1, 8, 12))
-    task = '[[tasks]]\ntype = "segmentation"\nname = "road"\nclasses = ["no", "road"]\nstride = 8\n'
-    with pytest.raises(EdgeMtlError, match="write binary = true in the task"):
-        imported(graph, HEAD + task)
-    network = imported(graph, f"{HEAD}{task}binary = true\n")
-    assert network.notes == ("road: took off the Sigmoid behind its logits, which the head does",)
-    found = values_of(network, picture)["road"]
-    close(1 / (1 + np.exp(-found)), original(graph, picture)["mask"])
-
-
-def test_heads_of_one_shape_must_be_named(
-    make_graph: Any, imported: Foreign, picture: Array
-) -> None:
-    """PIDNet gives a map of its details and two of classes."""
-    graph = make_graph()
-    features = graph.stem(8)
-    for name, channels in (("extra_p", 5), ("main", 5), ("extra_d", 1)):
-        graph.conv(features, 12, channels, relu=False, name=name)
-        graph.output(name, (1, channels, 8, 12))
-    toml = SEGMENTATION.replace("stride = 4", "stride = 8")
-    with pytest.raises(EdgeMtlError, match=r"surface is 1x5x8x12.*more than one that fits"):
-        imported(graph, toml)
-    network = imported(graph, f'{toml}[import.outputs]\nsurface = "main"\n')
-    found = values_of(network, picture)
-    assert found.keys() == {"surface"}
-    close(found["surface"], original(graph, picture)["main"])
-
-
-@pytest.mark.parametrize(
-    ("size", "cells", "line"),
-    [((97, 65), (9, 13), "stride = 8"), ((90, 66), (7, 11), "grid = [11, 7]")],
-)
-def test_inputs_and_strides_of_any_size(
-    make_graph: Any,
-    imported: Foreign,
-    size: tuple[int, int],
-    cells: tuple[int, int],
-    line: str,
-) -> None:
-    width, height = size
-    graph = make_graph((1, 3, height, width))
-    logits = graph.conv(graph.stem(8), 12, 5, relu=False, name=None)
-    rows, columns = -(-height // 8), -(-width // 8)
-    if (rows, columns) != cells:  # a convolution without padding leaves out the rim
-        begin, end = graph.constant(np.array([1, 0])), graph.constant(np.array([8, 11]))
-        logits = graph.add("Slice", logits, begin, end, graph.constant(np.array([2, 3])))
-    graph.add("Identity", logits, name="out")
-    graph.output("out", (1, 5, *cells))
-    head = f'name = "net"\n[input]\nwidth = {width}\nheight = {height}\n'
-    task = f'[[tasks]]\ntype = "segmentation"\nname = "surface"\n{FIVE}'
-    with pytest.raises(EdgeMtlError) as raised:
-        imported(graph, f"{head}{task}stride = 4\n")
-    assert line in str(raised.value)
-    network = imported(graph, f"{head}{task}{line}\n")
-    assert network.spec.output_tensors[0].shape == (1, 5, *cells)
-
-
-# Detections
 
 
 def yolo(
@@ -252,7 +73,14 @@ ROWS = 'layout = "channels_last"\nobjectness = true\n'
     ids=["ultralytics", "yolov5"],
 )
 def test_decoded_boxes_in_columns_and_rows(
-    make_graph: Any, imported: Foreign, picture: Array, style: dict[str, bool], lines: str
+    make_graph: Any,
+    imported: Foreign,
+    picture: Array,
+    style: dict[str, bool],
+    lines: str,
+    values_of: Any,
+    original: Any,
+    close: Any,
 ) -> None:
     network = imported(yolo(make_graph, **style), DECODED + lines)
     found = values_of(network, picture)["detection"]
@@ -265,7 +93,7 @@ def test_decoded_boxes_in_columns_and_rows(
 
 
 def test_scores_that_are_logits_get_their_sigmoid(
-    make_graph: Any, imported: Foreign, picture: Array
+    make_graph: Any, imported: Foreign, picture: Array, values_of: Any, original: Any, close: Any
 ) -> None:
     graph = yolo(make_graph, scores=False)
     with pytest.raises(EdgeMtlError, match=r"0 to 1; for logits write detection = \{ tensor"):
@@ -320,7 +148,7 @@ def yolox(make_graph: Any) -> Any:
 
 
 def test_offsets_from_cells_are_decoded_in_the_graph(
-    make_graph: Any, imported: Foreign, picture: Array
+    make_graph: Any, imported: Foreign, picture: Array, values_of: Any, original: Any, close: Any
 ) -> None:
     """YOLOX without --decode_in_inference."""
     toml = DECODED.replace("120", "126") + ROWS
@@ -369,7 +197,7 @@ END_TO_END = (
 
 
 def test_boxes_that_were_suppressed_inside_keep_their_class(
-    make_graph: Any, imported: Foreign, picture: Array
+    make_graph: Any, imported: Foreign, picture: Array, values_of: Any, original: Any, close: Any
 ) -> None:
     found = values_of(imported(end_to_end(make_graph), END_TO_END), picture)["detection"][
         0, :, :, 0
@@ -381,7 +209,7 @@ def test_boxes_that_were_suppressed_inside_keep_their_class(
 
 
 def test_boxes_and_scores_apart_are_joined(
-    make_graph: Any, imported: Foreign, picture: Array
+    make_graph: Any, imported: Foreign, picture: Array, values_of: Any, original: Any, close: Any
 ) -> None:
     """DETR's boxes are in parts of the picture, its scores logits; here these lie in columns."""
     graph = make_graph()
@@ -404,7 +232,14 @@ def test_boxes_and_scores_apart_are_joined(
 
 @pytest.mark.parametrize(("bins", "joined"), [(16, True), (8, False), (1, False)])
 def test_raw_levels_with_bins_and_without(
-    make_graph: Any, imported: Foreign, picture: Array, bins: int, joined: bool
+    make_graph: Any,
+    imported: Foreign,
+    picture: Array,
+    bins: int,
+    joined: bool,
+    values_of: Any,
+    original: Any,
+    close: Any,
 ) -> None:
     """Ultralytics' raw levels hold 4 times 16 bins, then the classes' logits, in one tensor."""
     graph = make_graph()
@@ -438,52 +273,16 @@ def test_raw_levels_with_bins_and_without(
         close(found[f"detection_scores_{stride}"], both[:, 4 * bins :])
 
 
-# Classifiers
-
-
-@pytest.mark.parametrize("end", ["Gemm", "Conv", "Softmax", "Sigmoid"])
-def test_logits_of_a_picture(make_graph: Any, imported: Foreign, picture: Array, end: str) -> None:
-    def classifier(last: str) -> Any:
-        graph = make_graph(("batch", 3, "height", "width"))
-        pooled = graph.add("GlobalAveragePool", graph.stem(8))
-        if last == "Conv":
-            graph.conv(pooled, 12, 4, relu=False, kernel=1, name="logits")
-            graph.output("logits", ("batch", 4, 1, 1))
-            return graph
-        weight = np.random.default_rng(1).normal(size=(12, 4)).astype(np.float32)
-        row = graph.add("Flatten", pooled)
-        logits = graph.add("Gemm", row, graph.constant(weight), name="row")
-        graph.add("Identity" if last == "Gemm" else last, logits, name="logits")
-        graph.output("logits", ("batch", 4))
-        return graph
-
-    task = '[[tasks]]\ntype = "classification"\nname = "time"\nclasses = ["a", "b", "c", "d"]\n'
-    if end == "Sigmoid":
-        with pytest.raises(EdgeMtlError, match="write multi_label = true"):
-            imported(classifier(end), HEAD + task)
-        task += "multi_label = true\n"
-    network = imported(classifier(end), HEAD + task)
-    wanted = classifier("Conv" if end == "Conv" else "Gemm")
-    found = values_of(network, picture)["time"]
-    assert found.shape == (1, 4, 1, 1)
-    close(found.ravel(), original(wanted, picture)["logits"].ravel())
-
-
-# Proposals
-
-
 @pytest.mark.parametrize(
     "style",
     [
-        lambda g: segmenter(g, _softmax_last),
-        lambda g: segmenter(g, _argmax),
         lambda g: yolo(g),
         lambda g: yolo(g, columns=False, objectness=True),
         lambda g: yolo(g, scores=False),
         yolox,
         end_to_end,
     ],
-    ids=["softmax", "argmax", "ultralytics", "yolov5", "logits", "yolox", "end-to-end"],
+    ids=["ultralytics", "yolov5", "logits", "yolox", "end-to-end"],
 )
 def test_what_is_proposed_is_importable(
     make_graph: Any, imported: Foreign, tmp_path: Path, style: Callable[[Any], Any]
@@ -494,9 +293,6 @@ def test_what_is_proposed_is_importable(
     found = proposal(read_network(path), path)
     assert not found.problems
     text = found.text
-    if "ArgMax" in text:  # how many classes there are, only its logits tell
-        text = text.replace('["class_0", "class_1"]', '["a", "b", "c", "d", "e"]')
-        text = text.replace("stride = 1", "stride = 4")
     assert imported(model, text).model.graph.output
 
 
