@@ -116,8 +116,9 @@ def calibrate(
 ) -> Ranges:
     """The range of every activation of a float graph that the scheme may quantise.
 
-    One frame's activations are in memory at a time. The inputs of the network keep their extremes
-    whatever the method: a picture's white is no outlier.
+    One frame's activations are in memory at a time. The inputs and outputs of the network keep
+    their extremes whatever the method: a picture's white is no outlier, and of two logits that are
+    both clipped nobody can tell which was larger.
 
     frames: at least `LEAST_FRAMES`, see `check_calibration`.
     progress: called after each frame with the frames done and the frames in all.
@@ -127,6 +128,7 @@ def calibrate(
     """
     names = activations(model, scheme)
     inputs = {each.name for each in model.graph.input}
+    edges = inputs | {each.name for each in model.graph.output}
     session = _session(model, [name for name in names if name not in inputs])
     outputs = [each.name for each in session.get_outputs()]
     counted = settings.method != "min-max"
@@ -141,12 +143,12 @@ def calibrate(
                     f"expected activations within the reach of float32, found {low} to {high} in "
                     f"{name!r} on frame {done} of {frames.name}; is the network trained?"
                 )
-            sample = _sample(value) if counted else _NOTHING
+            sample = _sample(value) if counted and name not in edges else _NOTHING
             histogram.add(sample, low, high)
         if progress is not None:
             progress(done, len(frames))
     return {
-        name: _choose(each, settings if name not in inputs else MIN_MAX, scheme)
+        name: _choose(each, settings if name not in edges else MIN_MAX, scheme)
         for name, each in histograms.items()
     }
 

@@ -89,8 +89,11 @@ class Histogram:
 
     def entropy(self, signed: bool) -> Range:
         """The range whose steps tell most of the distribution: of the least Kullback-Leibler
-        divergence (Migacz, 8-bit Inference with TensorRT, GTC 2017)."""
-        centres, counts = self._filled(signed)
+        divergence (Migacz, 8-bit Inference with TensorRT, GTC 2017).
+
+        Zeros, half of all values behind a ReLU, have a step of their own and do not count.
+        """
+        centres, counts = self._filled(signed, without_zeros=True)
         low, high = min(self.low, 0.0), max(self.high, 0.0)
         if signed:
             low, high = 0.0, max(-low, high)
@@ -99,7 +102,9 @@ class Histogram:
         share = _SHARES[int(np.argmin(found))]
         return self._within(-high * share if signed else low * share, high * share)
 
-    def _filled(self, signed: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def _filled(
+        self, signed: bool, *, without_zeros: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """The centres of the bins that hold something, and what they hold; signed: of magnitudes.
 
         A bin's centre is off by half its width, which is at most a sixteenth of a step.
@@ -107,6 +112,9 @@ class Histogram:
         bins = np.arange(2 * _HALF, dtype=np.float64)
         centres: NDArray[np.float64] = (bins + 0.5) * (self._reach / _HALF) - self._reach
         counts = self._counts
+        if without_zeros:
+            counts = counts.copy()
+            counts[_HALF] = counts[_HALF + 1]
         if signed:
             centres, counts = centres[_HALF:], counts[_HALF:] + counts[:_HALF][::-1]
         filled = counts > 0

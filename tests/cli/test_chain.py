@@ -179,9 +179,27 @@ def test_an_exported_bundle_says_how_it_was_made_and_runs(
     assert manifest.accuracy is not None
     assert manifest.accuracy["float"]["frames"] == manifest.accuracy["exported"]["frames"] == 3
     assert manifest.input.dtype == "uint8"
+    assert manifest.report is not None
+    assert manifest.report["kept"] == "int8"
     lines = tmp_path / "scenes.jsonl"
     succeed("run", bundle, "--source", scenes / "val" / "images", "--jsonl", lines)
     assert len(lines.read_text().splitlines()) == 3
+
+
+def test_without_labels_a_clip_calibrates_and_the_float_network_is_the_judge(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    clip, path, report = (tmp_path / name for name in ("clip.mp4", "clip.emtl", "clip.json"))
+    succeed("render", "--frames", "64", "--width", "96", "--height", "64", "-o", clip)
+    how = ("--calibrate", f"video:{clip}", "--frames", "32", "--limit", "4", "--method", "mse")
+    result = succeed("export", checkpoint, "-o", path, *how, "--tolerance", "100", "--json", report)
+    found = json.loads(report.read_text())
+    assert found["calibration"]["method"] == "mse"
+    figures = found["report"]["candidates"][1]["figures"]
+    assert {figure["basis"] for figure in figures} == {"agreement"}
+    assert {"segmentation", "road", "time"} <= {figure["task"] for figure in figures}
+    assert "points lost on 4 frames" in result.output
+    assert "latency of the network here" in result.output
 
 
 def test_a_recipe_that_says_nothing_of_the_data_is_refused(
@@ -213,6 +231,9 @@ def test_a_rendered_video_plays(tmp_path: Path) -> None:
         (("eval", "{bundle}", "--data", "camvid:/no/such"), 1, ["/no/such", "expected"]),
         (("export", "{checkpoint}", "-o", "x.emtl", "--target", "cpus"), 2, ["mean 'cpu'"]),
         (("export", "{checkpoint}", "-o", "x.emtl", "--frames", "3"), 2, ["at least 32"]),
+        (("export", "{checkpoint}", "-o", "x.emtl", "--tolerance", "pose=x"), 2, ["points from 0"]),
+        (("export", "{checkpoint}", "-o", "x.emtl", "--percentile", "0.999"), 2, ["between 50"]),
+        (("export", "{checkpoint}", "-o", "x.emtl", "--precision", "fp16"), 2, ["choose fp32"]),
         (("render", "-o", "clip.gif"), 2, ["expected a video", "'.gif'"]),
         (("render", "-o", "{scenes}"), 2, ["new or an empty folder"]),
     ],

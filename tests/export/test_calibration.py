@@ -89,9 +89,9 @@ def test_calibration_sees_what_the_runtime_sees_yolo_series_45(
         for index, feed in enumerate(preprocessed(tiny_bundle.spec, frames)):
             pipeline(frames[index].image)
             np.testing.assert_array_equal(feed["image"], engine.image)
-    # And whatever the method, black and white stay apart from all else in the network's input.
+    # And whatever the method, nothing is clipped at the network's edges.
     ranges = calibrate(one_layer(), SPEC, CPU, frames, CalibrationSettings(method))
-    assert ranges["image"] == calibrate(one_layer(), SPEC, CPU, frames)["image"]
+    assert ranges == calibrate(one_layer(), SPEC, CPU, frames)
 
 
 @only_edgenet
@@ -100,7 +100,7 @@ def test_every_method_gives_a_range_within_the_extremes(
     method: Method, network: Network, graph: onnx.ModelProto, streets: Streets
 ) -> None:
     frames = streets(2)
-    for target in ("cpu", "tensorrt"):
+    for target in ("cpu", "tensorrt") if method == "percentile" else ("cpu",):
         chosen = scheme(target)
         extremes = calibrate(graph, network.spec, chosen, frames)
         ranges = calibrate(graph, network.spec, chosen, frames, CalibrationSettings(method))

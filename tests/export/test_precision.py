@@ -183,6 +183,20 @@ def test_8_bits_that_are_slower_than_float_are_not_kept_tensorrt_3197(
     assert exported(three_layers(1.0)).report.kept == "int8"
 
 
+def test_the_fastest_is_not_kept_where_it_is_wrong_yolov12_138(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ms = {"fp32": 3.0, "int8": 0.9, "int8, 2 layers float": 2.0}
+    times = {name: {"onnxruntime": value} for name, value in ms.items()}
+    monkeypatch.setattr(exporter, "latencies", lambda bundles, engines: times)
+    here = replace(STRICT, elsewhere=False)
+    assert exported(three_layers(), here).report.kept == "int8, 2 layers float"
+    times["int8, 2 layers float"]["onnxruntime"] = (
+        3.1  # and what was repaired is not kept for its own sake
+    )
+    assert exported(three_layers(), here).report.kept == "fp32"
+
+
 def test_latencies_are_of_every_engine_that_is_installed() -> None:
     pytest.importorskip("openvino", reason="openvino, of the extra cpu, is missing")
     made = exported(three_layers(1.0), replace(STRICT, elsewhere=False))
