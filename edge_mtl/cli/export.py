@@ -99,6 +99,7 @@ def command(
     from rich.console import Console
 
     from edge_mtl import zoo
+    from edge_mtl.cli.export_tables import report_tables
     from edge_mtl.cli.progress import stages
     from edge_mtl.data.datasets import open_dataset
     from edge_mtl.evaluation.table import accuracy_table
@@ -135,7 +136,7 @@ def command(
         with stages() as tell:
             made = export(network, output, settings, calibration, held_out, tell, sources)
     except GateError as error:
-        for table in error.report.tables():
+        for table in report_tables(error.report):
             console.print(table)
         raise
     if target == "triton":
@@ -147,7 +148,7 @@ def command(
         console.print(
             accuracy_table({"float": made.before.labels, manifest.precision: made.after.labels})
         )
-    for table in report.tables():
+    for table in report_tables(report):
         console.print(table)
     size_mb = sum(len(data) for data in made.bundle.files.values()) / 1e6
     console.print(f"{output}: {target}, {report.kept}, {size_mb:.1f} MB; {report.reason}")

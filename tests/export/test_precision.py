@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_mtl.cli.export_tables import report_tables
 from edge_mtl.data.sample import Sample, Vocabulary
 from edge_mtl.export import exporter
 from edge_mtl.export.exporter import Export, ExportSettings, export_graph
@@ -162,7 +163,7 @@ def test_where_not_even_float16_passes_the_failure_says_what_and_by_how_much() -
     report = info.value.report
     assert [each.name for each in report.candidates][-1] == "fp16"
     assert not any(each.passed for each in report.candidates[1:])
-    assert [table.title for table in report.tables()]
+    assert [table.title for table in report_tables(report)]
 
 
 def test_8_bits_that_are_slower_than_float_are_not_kept_tensorrt_3197(
@@ -203,7 +204,7 @@ def test_latencies_are_of_every_engine_that_is_installed() -> None:
     for each in made.report.candidates:
         assert each.latency_ms.keys() == {"onnxruntime", "openvino"}
         assert all(value > 0 for value in each.latency_ms.values())
-    titles = [table.title for table in made.report.tables()]
+    titles = [table.title for table in report_tables(made.report)]
     assert titles[1] == "latency of the network here, ms"
 
 

@@ -6,6 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
+from edge_mtl.cli.export_tables import report_tables
 from edge_mtl.export.gate import Verdict
 from edge_mtl.export.report import Candidate, ExportReport, LayerReport
 
@@ -66,7 +67,7 @@ def test_the_tables_show_failures_latencies_and_what_is_not_in_8_bits(
     report: ExportReport,
 ) -> None:
     console = Console(width=120, record=True, file=io.StringIO())
-    for table in report.tables():
+    for table in report_tables(report):
         console.print(table)
     text = console.export_text()
     assert "points lost on 64 frames of street" in text
