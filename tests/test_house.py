@@ -88,7 +88,7 @@ RULES = {
     ),
     "export": Rule(
         (*CORE, "data", "evaluation", "network", "ops", "plane_writer", "runtime"),
-        (*BASICS, "onnx", "onnxruntime", "rich", "torch"),
+        (*BASICS, "onnx", "onnxruntime", "torch"),
     ),
     "demo": Rule((*CORE, "data", "export", "network", "runtime"), BASICS),
     "cli": Rule(

@@ -93,6 +93,12 @@ def command(
     compute_capability: Annotated[
         str | None, typer.Option(help="The GPU that tensorrt-rtx builds for, such as 8.6.")
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Then say stage by stage how the bundle differs from the network."
+        ),
+    ] = False,
     json: JsonTarget = None,
 ) -> None:
     import msgspec
@@ -100,12 +106,14 @@ def command(
 
     from edge_mtl import zoo
     from edge_mtl.cli.export_tables import report_tables
+    from edge_mtl.cli.parity import print_parity
     from edge_mtl.cli.progress import stages
     from edge_mtl.data.datasets import open_dataset
     from edge_mtl.evaluation.table import accuracy_table
     from edge_mtl.export.calibration import CalibrationSettings
     from edge_mtl.export.exporter import ExportSettings, export
     from edge_mtl.export.gate import with_tolerances
+    from edge_mtl.export.parity import CHECKED_FRAMES
     from edge_mtl.export.precision import GateError
     from edge_mtl.export.triton_repository import write_repository
     from edge_mtl.network.checkpoint import load_checkpoint
@@ -152,5 +160,13 @@ def command(
         console.print(table)
     size_mb = sum(len(data) for data in made.bundle.files.values()) / 1e6
     console.print(f"{output}: {target}, {report.kept}, {size_mb:.1f} MB; {report.reason}")
+    parity = None
+    if check:
+        frames_checked = open_labelled(data or calibrate, "val", CHECKED_FRAMES, recipe)
+        parity = print_parity(network, made.bundle, "auto", frames_checked, console)
     if json is not None:
-        write_json(json, {**msgspec.to_builtins(manifest), "report": report.to_json()})
+        stage_by_stage = {} if parity is None else {"parity": parity.to_json()}
+        found = {**msgspec.to_builtins(manifest), "report": report.to_json(), **stage_by_stage}
+        write_json(json, found)
+    if parity is not None:
+        parity.check()
