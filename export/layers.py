@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import onnx
 
+from edge_mtl.export.qdq_placement import CONVOLUTIONS, quantized_nodes
 from edge_mtl.export.schemes import Scheme
 
 _WEIGHTED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
@@ -52,9 +53,10 @@ def layers(model: onnx.ModelProto, scheme: Scheme) -> list[Layer]:
         members.setdefault(head, []).append(node)
         heads.update(dict.fromkeys(node.output, head))
     reached = _outputs_reached(graph)
+    chosen = quantized_nodes(model, scheme)
     found = []
     for nodes in members.values():
-        quantised = tuple(node.name for node in nodes if node.op_type in scheme.operators)
+        quantised = tuple(node.name for node in nodes if node.name in chosen)
         if quantised:
             cost = sum(_cost(node, weights, sizes) for node in nodes)
             outputs = frozenset().union(*(reached[node.name] for node in nodes))
@@ -74,15 +76,16 @@ def name_nodes(model: onnx.ModelProto) -> None:
 
 
 def in_8_bits(model: onnx.ModelProto, candidates: Iterable[Layer]) -> set[str]:
-    """The names of those layers that a quantised graph computes in 8 bits: both what their first
-    node reads and its weights were dequantised."""
+    """The names of those layers that a quantised graph computes in 8 bits: what their first
+    quantised node reads was dequantised, its weights too. Of a sum that is one with the convolution
+    before it, one input is enough."""
     constants = {each.name for each in model.graph.initializer}
     writers = {name: node.op_type for node in model.graph.node for name in node.output}
     integral = {
         node.name
         for node in model.graph.node
-        if node.input
-        and writers.get(node.input[0]) == "DequantizeLinear"
+        if any(writers.get(name) == "DequantizeLinear" for name in node.input[:2])
+        and writers.get(node.input[0]) in ("DequantizeLinear", *CONVOLUTIONS)
         and not constants.intersection(node.input[1:2])
     }
     return {layer.name for layer in candidates if integral.intersection(layer.nodes[:1])}

@@ -14,6 +14,7 @@ from onnxruntime.quantization import (
 )
 
 from edge_mtl.export.calibration import Ranges
+from edge_mtl.export.qdq_placement import fuse_sums, quantized_nodes
 from edge_mtl.export.quiet import quiet
 from edge_mtl.export.schemes import Scheme
 
@@ -26,7 +27,10 @@ def quantize(
     ranges: of the activations, as `calibrate` gives them.
     nodes: the names of the nodes that may be quantised; all others stay float. None for all.
     """
-    if nodes is not None and not nodes:
+    chosen = quantized_nodes(model, scheme)
+    if nodes is not None:
+        chosen &= set(nodes)
+    if not chosen:
         return model
     inferred = onnx.shape_inference.infer_shapes(model)
     # Said of what went through its own shape inference; otherwise it goes through a file for it.
@@ -43,7 +47,7 @@ def quantize(
             weight_qType=QuantType.QInt8,
             activation_qType=QuantType.QInt8 if scheme.signed else QuantType.QUInt8,
             tensors_range=TensorsData(CalibrationMethod.MinMax, spans),
-            nodes_to_quantize=sorted(nodes or ()),
+            nodes_to_quantize=sorted(chosen),
             nodes_to_exclude=[],
             op_types_to_quantize=list(scheme.operators),
             extra_options={
@@ -55,6 +59,8 @@ def quantize(
         )
         quantizer.quantize_model()
     quantized: onnx.ModelProto = quantizer.model.model
+    if scheme.fused_sums:
+        fuse_sums(quantized)
     del quantized.metadata_props[:]
     del quantized.graph.value_info[:]
     return quantized

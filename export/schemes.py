@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from edge_mtl.errors import UsageError
 
 _WITH_ARITHMETIC = ("Conv", "Add")
+DEPTHWISE = "DepthwiseConv"
+"""Stands in `Scheme.operators` for the `Conv` that has a group for every channel that it reads."""
 _GATES = ("Sigmoid", "Mul")  # attention
 _POOLS = ("AveragePool", "MaxPool")
 _ACTIVATIONS = ("Clip", "Relu")  # unsigned ranges absorb them: they end at zero by themselves
@@ -21,11 +23,16 @@ class Scheme:
     signed: int8 activations, symmetric about zero; otherwise uint8 with a zero point.
     quantized_bias: biases are int32 with the scale of input times weights; otherwise float.
     quantized_weights: weights are stored as int8; otherwise float with a Q/DQ pair of their own.
-    edges: the network's input and raw outputs stay 8-bit, for the kernels to write and read.
-    operators: the ONNX operators whose inputs and outputs are quantised.
+    edges: the network's input and raw outputs stay 8-bit where they are quantised, for the kernels
+        to write and read.
+    operators: the ONNX operators whose inputs and outputs are quantised, and `DEPTHWISE`.
     float_outputs: those among them whose outputs are quantised only where a quantised operator
         reads them: an activation in between stays next to its operator and fuses with it.
+    fused_sums: an Add takes one of its inputs from the convolution before it as it is, unquantised,
+        so that the two are one operation; see `qdq_placement`.
     builds: the module that builds an engine into the bundle; None where `network.onnx` is it.
+    ahead_of_time: the module builds for GPUs that are not there. Otherwise an engine is built where
+        the module is, and the bundle is finished on the device where it is not.
     """
 
     signed: bool
@@ -34,7 +41,9 @@ class Scheme:
     edges: bool
     operators: tuple[str, ...]
     float_outputs: tuple[str, ...] = ()
+    fused_sums: bool = False
     builds: str | None = None
+    ahead_of_time: bool = False
 
 
 _CPU = Scheme(
@@ -44,16 +53,30 @@ _CPU = Scheme(
     quantized_bias=True,
     quantized_weights=True,
     edges=True,
-    operators=_WITH_ARITHMETIC + _ACTIVATIONS + _GATES + _POOLS + _MOVING_ONLY,
+    operators=(*_WITH_ARITHMETIC, DEPTHWISE, *_ACTIVATIONS, *_GATES, *_POOLS, *_MOVING_ONLY),
 )
+_TENSORRT_OPERATORS = (*_WITH_ARITHMETIC, "ConvTranspose")
 _TENSORRT = Scheme(
     # TensorRT takes no zero points, and its parser refuses the DequantizeLinear of an int32 bias.
     signed=True,
     quantized_bias=False,
     quantized_weights=False,
-    edges=False,
-    operators=_WITH_ARITHMETIC,
-    float_outputs=_WITH_ARITHMETIC,
+    # The picture comes as int8: a QuantizeLinear in front would be a pass over it of its own.
+    edges=True,
+    operators=(*_TENSORRT_OPERATORS, DEPTHWISE),
+    # Pools, Resize and Concat take what they are given; Sigmoid, Softmax and Mul are float inside.
+    float_outputs=(*_TENSORRT_OPERATORS, DEPTHWISE),
+    fused_sums=True,
+    builds="tensorrt",
+)
+_TENSORRT_RTX = replace(
+    _TENSORRT,
+    # Measured with 1.7.1: it stores 340 times the weights of an INT8 depthwise convolution, that
+    # is, it computes a dense one; see docs/tensorrt.md.
+    operators=_TENSORRT_OPERATORS,
+    float_outputs=_TENSORRT_OPERATORS,
+    builds="tensorrt_rtx",
+    ahead_of_time=True,
 )
 
 SCHEMES: dict[str, Scheme] = {
@@ -61,7 +84,7 @@ SCHEMES: dict[str, Scheme] = {
     "openvino": _CPU,
     "triton": _CPU,  # its ONNX Runtime; TensorRT's engines go there in a bundle that has some
     "tensorrt": _TENSORRT,
-    "tensorrt-rtx": replace(_TENSORRT, builds="tensorrt_rtx"),
+    "tensorrt-rtx": _TENSORRT_RTX,
 }
 """By target."""
 

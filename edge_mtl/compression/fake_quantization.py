@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from edge_mtl.compression.forward_pass import ForwardPass, Made, trace
 from edge_mtl.errors import UsageError
-from edge_mtl.export.schemes import Scheme
+from edge_mtl.export.schemes import DEPTHWISE, Scheme
 from edge_mtl.network.network import Network
 
+_CONVOLUTIONS = ("Conv", DEPTHWISE)
 _WEIGHT_STEPS = 127  # to each side of zero
 _ABSORBED = ("Relu", "Clip")  # an unsigned range that ends at zero does the same
 _SAME_STEPS = ("AveragePool", "MaxPool", "Resize")  # write in the steps of what they read
@@ -61,13 +62,14 @@ class FakeQuantization(nn.Module):
             )
         self._sites = _sites(self._made, scheme)
         self._signed = scheme.signed
+        self._operators = scheme.operators
         self._decay = decay
         count = 1 + max(site for site, _ in filter(None, self._sites))
         self.register_buffer("ranges", torch.zeros(count, 2))
         self._pass: ForwardPass | None = None
 
     def __enter__(self) -> None:
-        self._pass = ForwardPass(self._rounded, _rounded_weight)
+        self._pass = ForwardPass(self._rounded, self._rounded_weight)
         self._pass.__enter__()  # type: ignore[no-untyped-call]
 
     def __exit__(self, *problem: Any) -> None:
@@ -89,6 +91,9 @@ class FakeQuantization(nn.Module):
         if observed and self.training:
             self._observe(site, value)
         return self._fake_quantized(value, self.ranges[site])
+
+    def _rounded_weight(self, operator: str, weight: Tensor) -> Tensor:
+        return _rounded_weight(weight) if operator in self._operators else weight
 
     @torch.no_grad()
     def _observe(self, site: int, value: Tensor) -> None:
@@ -152,7 +157,9 @@ def _sites(made: list[Made], scheme: Scheme) -> list[tuple[int, bool] | None]:
                 source[number] = source[read]
             continue
         else:
-            source.update({read: read for read in each.inputs if read not in source})
+            fused = _fused(each, made, readers) if scheme.fused_sums else None
+            reads = (read for read in each.inputs if read != fused)
+            source.update({read: read for read in reads if read not in source})
         if each.operator not in scheme.float_outputs:
             source[number] = number
     ranges = {number: i for i, number in enumerate(sorted(set(source.values())))}
@@ -160,3 +167,14 @@ def _sites(made: list[Made], scheme: Scheme) -> list[tuple[int, bool] | None]:
         (ranges[source[number]], source[number] == number) if number in source else None
         for number in range(len(made))
     ]
+
+
+def _fused(sum_: Made, made: list[Made], readers: list[int]) -> int | None:
+    """Of the inputs of a sum the one that it takes from a convolution as it is, as
+    `qdq_placement.fuse_sums` has it."""
+    if sum_.operator != "Add":
+        return None
+    alone = (
+        read for read in sum_.inputs if made[read].operator in _CONVOLUTIONS and readers[read] == 1
+    )
+    return max(alone, default=None)

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from edge_mtl.export.schemes import DEPTHWISE
 from edge_mtl.network.network import Network
 
 _SIDE = 64  # of the picture that a network is traced with
 _OPERATORS: dict[Callable[..., Any], str] = {
-    torch.conv2d: "Conv",
     torch.Tensor.add: "Add",
     torch.Tensor.mul: "Mul",
     torch.sigmoid: "Sigmoid",
@@ -31,8 +31,9 @@ _OPERATORS: dict[Callable[..., Any], str] = {
 class Made(NamedTuple):
     """How an activation was made.
 
-    operator: as ONNX names it, or the function's own name where it is none of `_OPERATORS`; empty
-        for what the network was given. inputs: the numbers of the activations that it reads.
+    operator: as ONNX names it, `DEPTHWISE`, or the function's own name where it is none of
+        `_OPERATORS`; empty for what the network was given. inputs: the numbers of the activations
+        that it reads.
     """
 
     operator: str
@@ -41,7 +42,7 @@ class Made(NamedTuple):
 
 class ForwardPass(TorchFunctionMode):
     """Within `with`, one forward pass whose activations go through `activation`, and the kernels of
-    its convolutions through `weight`.
+    its convolutions, with the name of the operator, through `weight`.
 
     An activation is what a convolution reads and whatever is computed from that. They are numbered
     in the order in which they are made.
@@ -50,7 +51,7 @@ class ForwardPass(TorchFunctionMode):
     def __init__(
         self,
         activation: Callable[[int, Made, Tensor], Tensor],
-        weight: Callable[[Tensor], Tensor],
+        weight: Callable[[str, Tensor], Tensor],
     ) -> None:
         super().__init__()
         self._activation = activation
@@ -65,15 +66,16 @@ class ForwardPass(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        name = _OPERATORS.get(function, function.__name__)
         if function is torch.conv2d:
             picture, weight, *rest = args
             if id(picture) not in self._numbers:
                 picture = self._next(Made("", ()), picture)
-            args = (picture, self._weight(weight), *rest)
+            name = _convolution(weight, *rest)
+            args = (picture, self._weight(name, weight), *rest)
         inputs = tuple(self._numbers[id(each)] for each in args if id(each) in self._numbers)
         result = function(*args, **(kwargs or {}))
         if inputs and isinstance(result, Tensor):
-            name = _OPERATORS.get(function, function.__name__)
             return self._next(Made(name, inputs), result)
         return result
 
@@ -82,6 +84,11 @@ class ForwardPass(TorchFunctionMode):
         self._numbers[id(value)] = len(self._alive)
         self._alive.append(value)
         return value
+
+
+def _convolution(weight: Tensor, *rest: Any) -> str:
+    """Which operator a convolution is; `rest` are bias, stride, padding, dilation and groups."""
+    return DEPTHWISE if weight.shape[1] == 1 and rest[-1] != 1 else "Conv"
 
 
 def trace(network: Network) -> list[Made]:
@@ -96,6 +103,6 @@ def trace(network: Network) -> list[Made]:
         found.append(made)
         return value
 
-    with torch.no_grad(), ForwardPass(note, lambda weight: weight):
+    with torch.no_grad(), ForwardPass(note, lambda _, weight: weight):
         traced(*traced.example(_SIDE, _SIDE))
     return found

@@ -75,6 +75,7 @@ def calibrate(
     [
         ("edgenet-n", "cross-task", "tensorrt"),
         ("efficientnet-lite0", "none", "cpu"),
+        ("efficientnet-lite0", "none", "tensorrt-rtx"),
     ],
 )
 def test_what_is_rounded_is_what_an_export_quantises(
@@ -97,7 +98,7 @@ def test_what_is_rounded_is_what_an_export_quantises(
     quantization = FakeQuantization(network, scheme(target), decay=1.0)
     calibrate(quantization, network, picture, monkeypatch)
     low, high = quantization.ranges.double().T
-    scales = torch.maximum(-low, high) / 127 if target == "tensorrt" else (high - low) / 255
+    scales = torch.maximum(-low, high) / 127 if scheme(target).signed else (high - low) / 255
     found = [scales[each[0]].item() for each in quantization._sites if each is not None]
     np.testing.assert_allclose(sorted(found), sorted(scales_of(quantized)), rtol=1e-4)
 
