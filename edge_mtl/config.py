@@ -42,6 +42,18 @@ def load_config(path: Path, into: type[T], overrides: Iterable[str] = ()) -> T:
     return convert_config(data, into, str(path))
 
 
+def overrides_into(into: type[T], overrides: Iterable[str], source: str) -> T:
+    """A struct of `key=value` alone; `source` says in messages where they came from.
+
+    Raises:
+        UsageError: as of `load_config`.
+    """
+    data: dict[str, Any] = {}
+    for override in overrides:
+        _apply(data, override)
+    return convert_config(data, into, source)
+
+
 def convert_config(data: Mapping[str, Any], into: type[T], source: str) -> T:
     """Turn plain data `into` a struct; `source` says in messages where the data came from.
 

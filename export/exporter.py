@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,12 @@ import torch
 
 from edge_mtl.bundle import NETWORK, Bundle, Calibration
 from edge_mtl.data.datasets import Dataset
+from edge_mtl.engine_file import EngineFile
 from edge_mtl.errors import UsageError
+from edge_mtl.export.build_progress import STEPS
 from edge_mtl.export.calibration import MIN_MAX, CalibrationSettings, check_calibration
 from edge_mtl.export.edges import edge_tensors, strip_edges
+from edge_mtl.export.engine_plan import EngineWishes, build_files, plan_engine
 from edge_mtl.export.gate import TOLERANCES, Tolerances
 from edge_mtl.export.graph import onnx_from_network
 from edge_mtl.export.half_rounding import rounded_to_half
@@ -28,7 +31,7 @@ from edge_mtl.export.precision import GateError, Precision, PrecisionSearch, Rep
 from edge_mtl.export.range_cache import cached_ranges
 from edge_mtl.export.report import Candidate, ExportReport
 from edge_mtl.export.schemes import Scheme, scheme
-from edge_mtl.export.tensorrt_builder import build_engine, check_builder
+from edge_mtl.export.tensorrt_builder import EngineRequest
 from edge_mtl.export.yardstick import Measured, Yardstick
 from edge_mtl.network.network import Network
 from edge_mtl.provenance import Provenance
@@ -51,17 +54,16 @@ class ExportSettings:
         targets that build an engine; "fp32".
     calibration: how the ranges of 8-bit activations are chosen.
     tolerances: what each task may lose, as `gate.with_tolerances` makes them.
-    compute_capability: the GPU of a target that builds an engine, such as "8.6"; None for what its
-        builder aims at by itself.
     elsewhere: the bundle will run on another machine, whose latencies this one does not tell.
+    engine: what is asked of the engine of a target that builds one.
     """
 
     target: str = "cpu"
     precision: Precision = "int8"
     calibration: CalibrationSettings = MIN_MAX
     tolerances: Tolerances = field(default_factory=lambda: TOLERANCES)
-    compute_capability: str | None = None
     elsewhere: bool = False
+    engine: EngineWishes = field(default_factory=EngineWishes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def export(
         ExportError: the ONNX graph differs from the network.
     """
     tell = tell or _silent
-    _check(settings, calibration)
+    _check(path, settings, calibration)
     tell("ONNX", 0, 1)
     floating = onnx_from_network(network)
     tell("ONNX", 1, 1)
@@ -139,7 +141,7 @@ def export_graph(
         BuildError: TensorRT is missing or refuses the graph.
     """
     tell = tell or _silent
-    chosen = _check(settings, calibration)
+    chosen, request = _check(path, settings, calibration)
     name_nodes(floating)
     calibrated, measured = HashedData(calibration), HashedData(held_out)
     as_float = _bundle(path, spec, settings.target, "fp32", floating)
@@ -169,15 +171,13 @@ def export_graph(
     )
     kept, report = _decide(search, settings, chosen, tell)
     final = kept.model
-    engines = {}
-    if chosen.builds:
-        tell("engine", 0, 1)
-        capability = settings.compute_capability
-        built_for = f".sm{capability.replace('.', '')}" if capability else ""
-        engines[f"network{built_for}.engine"] = build_engine(
-            final.SerializeToString(), chosen.builds, capability
-        )
-        tell("engine", 1, 1)
+    engines: dict[str, bytes] = {}
+    entries: dict[str, EngineFile] = {}
+    if request is not None:
+        tell("engine", 0, STEPS)
+        wanted = replace(request, half=kept.precision != "fp32")
+        engines, entries = build_files(final.SerializeToString(), wanted, partial(tell, "engine"))
+        tell("engine", STEPS, STEPS)
     before, after = yardstick.before, kept.measured
     made_from = {
         **(inputs or {}),
@@ -193,6 +193,7 @@ def export_graph(
         kept.precision,
         final,
         engines,
+        engines=entries,
         calibration=how if kept.precision == "int8" else None,
         accuracy={"float": before.labels.to_json(), "exported": after.labels.to_json()},
         accuracy_data=held_out.name,
@@ -206,16 +207,13 @@ def _silent(stage: str, done: int, total: int) -> None:
     pass
 
 
-def _check(settings: ExportSettings, calibration: Dataset) -> Scheme:
-    """The target's scheme. What can be refused at once is refused before minutes of work."""
+def _check(
+    path: Path, settings: ExportSettings, calibration: Dataset
+) -> tuple[Scheme, EngineRequest | None]:
+    """The target's scheme and the engine that is built here. What can be refused at once is refused
+    before minutes of work."""
     chosen = scheme(settings.target)
-    if chosen.builds:
-        check_builder(chosen.builds, settings.compute_capability)
-    elif settings.compute_capability is not None:
-        raise UsageError(
-            f"target {settings.target!r} builds no engine, so it takes no compute capability; "
-            "leave it out"
-        )
+    request = plan_engine(path, settings.target, settings.precision, settings.engine)
     if settings.precision == "fp16" and not chosen.builds:
         raise UsageError(
             f"target {settings.target!r} computes in float32 or in 8 bits, found --precision fp16; "
@@ -223,7 +221,7 @@ def _check(settings: ExportSettings, calibration: Dataset) -> Scheme:
         )
     if settings.precision == "int8":
         check_calibration(calibration)
-    return chosen
+    return chosen, request
 
 
 def _decide(
@@ -318,13 +316,13 @@ def _bundle(
     target: str,
     precision: Precision,
     model: onnx.ModelProto,
-    engines: Mapping[str, bytes] | None = None,
+    engine_files: Mapping[str, bytes] | None = None,
     **facts: Any,
 ) -> Bundle:
     """The bundle of a graph; `facts` are the fields of its `Manifest` that say how it was made."""
     return Bundle.create(
         path,
-        {NETWORK: model.SerializeToString(), **(engines or {})},
+        {NETWORK: model.SerializeToString(), **(engine_files or {})},
         spec=spec,
         target=target,
         precision=precision,

@@ -34,10 +34,14 @@ _PER_VALUE = 16
 """About what a processor multiplies while it moves one value of four bytes."""
 
 
-def layers(model: onnx.ModelProto, scheme: Scheme) -> list[Layer]:
+def layers(
+    model: onnx.ModelProto, scheme: Scheme, allowed: Collection[str] | None = None
+) -> list[Layer]:
     """All layers of a float graph with something that the scheme quantises, in its order.
 
     Its nodes have names of their own (see `name_nodes`).
+
+    allowed: the names of the nodes that may be quantised; None for all.
     """
     graph = model.graph
     weights = {each.name: tuple(each.dims) for each in graph.initializer}
@@ -54,6 +58,8 @@ def layers(model: onnx.ModelProto, scheme: Scheme) -> list[Layer]:
         heads.update(dict.fromkeys(node.output, head))
     reached = _outputs_reached(graph)
     chosen = quantized_nodes(model, scheme)
+    if allowed is not None:
+        chosen &= set(allowed)
     found = []
     for nodes in members.values():
         quantised = tuple(node.name for node in nodes if node.name in chosen)

@@ -92,11 +92,7 @@ class PrecisionSearch:
         self._tolerances = tolerances
         self._frames = frames
         self._tell = tell
-        self.layers = [
-            layer
-            for layer in layers(floating, scheme)
-            if nodes is None or set(layer.nodes) <= set(nodes)
-        ]
+        self.layers = layers(floating, scheme, nodes)
         self.errors: Errors = {}
 
     def whole(self, precision: Precision) -> Trial:

@@ -46,7 +46,7 @@ CORE = (
         "spec",
         "tasks",
     ),
-    *("tensor_spec", "timing", "zoo"),
+    *("tensor_spec", "tensorrt_log", "timing", "zoo"),
 )
 BASICS = ("msgspec", "numpy")
 
@@ -88,7 +88,7 @@ RULES = {
     ),
     "export": Rule(
         (*CORE, "data", "evaluation", "network", "ops", "plane_writer", "runtime"),
-        (*BASICS, "onnx", "onnxruntime", "torch"),
+        (*BASICS, "google", "onnx", "onnxruntime", "torch"),
     ),
     "demo": Rule((*CORE, "data", "export", "network", "runtime"), BASICS),
     "cli": Rule(

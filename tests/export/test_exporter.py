@@ -13,6 +13,7 @@ from edge_mtl.data.datasets import Dataset
 from edge_mtl.errors import UsageError
 from edge_mtl.export import exporter
 from edge_mtl.export.edges import strip_edges
+from edge_mtl.export.engine_plan import EngineWishes
 from edge_mtl.export.exporter import ExportSettings, export
 from edge_mtl.export.gate import with_tolerances
 from edge_mtl.export.precision import Precision
@@ -126,7 +127,7 @@ def test_a_float_bundle_has_float_edges_and_one_accuracy(
 def test_an_engine_for_a_gpu_is_built_into_the_bundle(network: Network, streets: Streets) -> None:
     pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx, of extra tensorrt-rtx, is missing")
     path = Path("a.emtl")
-    settings = replace(LENIENT, target="tensorrt-rtx", compute_capability="8.6")
+    settings = replace(LENIENT, target="tensorrt-rtx", engine=EngineWishes("8.6"))
     made = export(network, path, settings, streets(32), streets(2))
     assert made.bundle.files.keys() == {"network.onnx", "network.sm86.engine"}
     assert {each.dtype for each in made.bundle.manifest.outputs} == {"float32"}
@@ -152,6 +153,6 @@ def test_what_cannot_work_is_refused_before_any_work(
     message: str,
 ) -> None:
     monkeypatch.delattr(exporter, "onnx_from_network")
-    settings = ExportSettings(target, precision, compute_capability=capability)
+    settings = ExportSettings(target, precision, engine=EngineWishes(capability))
     with pytest.raises(UsageError, match=message):
         export(network, Path("a.emtl"), settings, streets(frames), streets(1))

@@ -14,6 +14,7 @@ import pytest
 from edge_mtl.bundle import Bundle
 from edge_mtl.config import load_config
 from edge_mtl.errors import UsageError
+from edge_mtl.export.engine_plan import EngineWishes
 from edge_mtl.export.exporter import ExportSettings, export_graph
 from edge_mtl.export.foreign.import_spec import ImportSpec
 from edge_mtl.export.foreign.importer import Imported, import_network
@@ -119,7 +120,7 @@ def test_engines_for_tensorrt_rtx_take_imported_networks(
 ) -> None:
     """Lessons 7 and 9: no int32 bias, no zero point."""
     pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx, of extra tensorrt-rtx, is missing")
-    made = imported(both, MASK + BOXES, target="tensorrt-rtx", compute_capability="8.6")
+    made = imported(both, MASK + BOXES, target="tensorrt-rtx", engine=EngineWishes("8.6"))
     assert made.export.bundle.files.keys() == {"network.onnx", "network.sm86.engine"}
 
 
