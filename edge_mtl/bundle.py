@@ -163,8 +163,18 @@ class Bundle:
             reasons.append(f"{name} was {reason}")
         raise BundleError(
             f"{self.path}: expected an engine for this machine, "
-            f"{'; '.join(reasons) or 'found none'}; build it here with `edge-mtl export --rebuild`"
+            f"{'; '.join(reasons) or 'found none'}; build one here with `edge-mtl export "
+            f"--rebuild {self.path}`"
         )
+
+    def with_engines(
+        self, path: Path, files: dict[str, bytes], engines: dict[str, EngineFile]
+    ) -> Bundle:
+        """The same network with other engines, to be written to `path`. It is not signed: nobody
+        has vouched for it yet."""
+        entries = {name: FileEntry(len(data), _sha256(data)) for name, data in files.items()}
+        manifest = msgspec.structs.replace(self.manifest, files=entries, engines=engines)
+        return Bundle(path, manifest, files)
 
     def signed(self, key: Path, password: str | None = None) -> Bundle:
         """The bundle with the signature of the private key in a PEM file; see `signature.sign`."""

@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 from edge_mtl.engine_file import EngineFile
-from edge_mtl.errors import UsageError
+from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.export.batch import ONE_FRAME, Batch
 from edge_mtl.export.devices import Device
 from edge_mtl.export.schemes import scheme
@@ -45,24 +45,19 @@ class EngineWishes:
     options: BuildOptions | None = None
 
 
+class NotHereError(EdgeMtlError):
+    """The engine can only be built on the device."""
+
+
 def plan_engine(
     path: Path, target: str, precision: str, wishes: EngineWishes
 ) -> EngineRequest | None:
     """The engine that a bundle for a target gets here; None where `network.onnx` is all it needs,
     or where its engine is to be built on the device.
 
-    Args:
-        path: of the bundle; the timing cache is kept beside it.
-        precision: "fp32" for an engine that computes in nothing less, another for FP16 where it
-            does not compute in INT8.
-
-    Raises:
-        UsageError: the target builds no engine and something is asked of one, or cannot build for
-            a compute capability.
-        BuildError: TensorRT-RTX is missing.
+    Args and errors: see `request_engine`.
     """
-    chosen = scheme(target)
-    if chosen.builds is None:
+    if scheme(target).builds is None:
         asked = {
             "compute capability": wishes.compute_capability,
             "batch": wishes.batch,
@@ -74,6 +69,27 @@ def plan_engine(
                     f"target {target!r} builds no engine, so it takes no {name}; leave it out"
                 )
         return None
+    try:
+        return request_engine(path, target, precision, wishes)
+    except NotHereError as error:
+        _log.info("%s", error)
+        return None
+
+
+def request_engine(path: Path, target: str, precision: str, wishes: EngineWishes) -> EngineRequest:
+    """The engine of a bundle for a target that has one.
+
+    Args:
+        path: of the bundle; the timing cache is kept beside it.
+        precision: "fp32" for an engine that computes in nothing less, another for FP16 where it
+            does not compute in INT8.
+
+    Raises:
+        NotHereError: only the device can build it.
+        UsageError: something is asked that the target, the device or the builder does not have.
+        BuildError: TensorRT-RTX is missing.
+    """
+    chosen = scheme(target)
     device, options = wishes.device, wishes.options or BuildOptions()
     if options.workspace_mb is None and device is not None:
         options = msgspec.structs.replace(options, workspace_mb=device.workspace_mb)
@@ -81,18 +97,19 @@ def plan_engine(
         raise UsageError("the device has no deep-learning accelerator; leave dla_core out")
     capabilities = wishes.compute_capability or (device.compute_capability if device else "")
     wanted = tuple(each.strip() for each in capabilities.split(",") if each.strip())
+    module = cast(Module, chosen.builds)
     if not chosen.ahead_of_time:
-        missing = _missing_here(chosen.builds, wanted, device)
+        missing = _missing_here(module, wanted, device)
         if missing:
-            _log.info(
-                "no engine is built here (%s): the device builds it from network.onnx", missing
+            raise NotHereError(
+                f"no engine is built here ({missing}): build it on the device, with "
+                f"`edge-mtl export --rebuild {path}`"
             )
-            return None
         wanted = ()  # it builds for the GPU that it finds
     elif not wanted:
         wanted = _GEFORCE
     request = EngineRequest(
-        module=cast(Module, chosen.builds),
+        module=module,
         compute_capabilities=wanted,
         half=precision != "fp32",
         batch=wishes.batch or (device.batch if device else ONE_FRAME),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,23 +31,27 @@ from edge_mtl.cli.export_options import (
 from edge_mtl.cli.labelled_data import Recipe, open_labelled
 from edge_mtl.cli.options import JsonTarget, write_json
 
+if TYPE_CHECKING:
+    from edge_mtl.export.engine_plan import EngineWishes
+
 
 def command(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            help="A .safetensors checkpoint, or a name that ships: driving-s. For triton also a "
-            "bundle."
+            help="A .safetensors checkpoint, or a name that ships: driving-s. For triton and "
+            "--rebuild a bundle."
         ),
     ],
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--output",
             "-o",
-            help="The bundle, an .emtl file or a folder; for triton the repository.",
+            help="The bundle, an .emtl file or a folder; for triton the repository. With --rebuild "
+            "the bundle itself if left out.",
         ),
-    ],
+    ] = None,
     device: DeviceName = None,
     target: Target = None,
     precision: WantedPrecision = None,
@@ -62,6 +67,12 @@ def command(
     compute_capability: ComputeCapability = None,
     batch: FramesAtOnce = None,
     build: Build = None,
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild", help="Only build the engine of a bundle again, for this machine."
+        ),
+    ] = False,
     check: Annotated[
         bool,
         typer.Option(
@@ -77,15 +88,12 @@ def command(
     from edge_mtl.bundle import Bundle
     from edge_mtl.cli.parity import print_parity
     from edge_mtl.data.datasets import open_dataset
+    from edge_mtl.errors import UsageError
     from edge_mtl.export.exporter import export
     from edge_mtl.export.parity import CHECKED_FRAMES
     from edge_mtl.export.triton_repository import write_repository
     from edge_mtl.network.checkpoint import load_checkpoint
 
-    if target == "triton" and Path(checkpoint).suffix == ".emtl":
-        ensemble, *_ = write_repository(Bundle.open(Path(checkpoint)), output)
-        print(f"{output}: a model repository that serves {ensemble}")
-        return
     settings = export_settings(
         device=device,
         target=target,
@@ -98,6 +106,19 @@ def command(
         batch=batch,
         build=build,
     )
+    if rebuild:
+        if target or precision:
+            raise UsageError(
+                "--rebuild keeps target and precision; leave --target, --precision out"
+            )
+        _rebuild(Path(checkpoint), output, settings.engine, json)
+        return
+    if output is None:
+        raise UsageError("expected --output, the path of the bundle to make, such as -o model.emtl")
+    if target == "triton" and Path(checkpoint).suffix == ".emtl":
+        ensemble, *_ = write_repository(Bundle.open(Path(checkpoint)), output)
+        print(f"{output}: a model repository that serves {ensemble}")
+        return
     source = zoo.locate(checkpoint, ".safetensors")
     network = load_checkpoint(source)
     configuration = source.with_name("config.json")  # of the run that the checkpoint is from
@@ -123,3 +144,23 @@ def command(
         write_json(json, {**found, **stage_by_stage})
     if parity is not None:
         parity.check()
+
+
+def _rebuild(path: Path, output: Path | None, wishes: EngineWishes, json: str | None) -> None:
+    import msgspec
+
+    from edge_mtl.bundle import Bundle
+    from edge_mtl.cli.progress import stages
+    from edge_mtl.export.rebuild import rebuild
+
+    bundle = Bundle.open(path)
+    with stages() as tell:
+        made = rebuild(bundle, output or path, wishes, tell)
+    made.save()
+    [(name, built)] = made.manifest.engines.items()
+    signed = "; its signature is gone: sign it again" if bundle.signature else ""
+    gpus = ", ".join(built.compute_capabilities) or "any"
+    line = f"{made.path}: {name}, {built.module} {built.version}, compute capability {gpus}{signed}"
+    print(line, file=sys.stderr if json == "-" else sys.stdout)
+    if json is not None:
+        write_json(json, msgspec.to_builtins(made.manifest))
