@@ -120,9 +120,11 @@ def check_parity(
 def structured_picture(shape: tuple[int, ...]) -> torch.Tensor:
     """A normalised picture (N, C, H, W), float32, with structure at every scale.
 
-    H and W are multiples of 16. The same shape gives the same picture.
+    The same shape gives the same picture.
     """
     rng = np.random.default_rng(0)
-    coarse = rng.normal(size=(*shape[:2], shape[2] // 16, shape[3] // 16))
-    picture = np.repeat(np.repeat(coarse, 16, axis=2), 16, axis=3) + 0.3 * rng.normal(size=shape)
+    height, width = shape[2:]
+    coarse = rng.normal(size=(*shape[:2], -(-height // 16), -(-width // 16)))
+    blocks = np.repeat(np.repeat(coarse, 16, axis=2), 16, axis=3)[..., :height, :width]
+    picture = blocks + 0.3 * rng.normal(size=shape)
     return torch.from_numpy(picture.astype(np.float32))

@@ -58,6 +58,7 @@ def quantize(
             },
         )
         quantizer.quantize_model()
+        quantizer.model.topological_sort()  # pairs were put behind what reads them
     quantized: onnx.ModelProto = quantizer.model.model
     if scheme.fused_sums:
         fuse_sums(quantized)

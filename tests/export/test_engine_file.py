@@ -19,7 +19,7 @@ def test_an_engine_built_here_says_the_version_that_built_it() -> None:
     from onnx import helper, numpy_helper
 
     trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is missing")
-    from edge_mtl.export.tensorrt_builder import build_engine
+    from edge_mtl.export.tensorrt_builder import EngineRequest, build_engine
 
     weight = numpy_helper.from_array(np.ones((2, 3, 1, 1), np.float32), "w")
     edges = [
@@ -29,5 +29,6 @@ def test_an_engine_built_here_says_the_version_that_built_it() -> None:
     node = helper.make_node("Conv", ["x", "w"], ["y"])
     graph = helper.make_graph([node], "g", edges[:1], edges[1:], [weight])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    engine = build_engine(model.SerializeToString(), "tensorrt_rtx", "8.6")
+    request = EngineRequest(compute_capabilities=("8.6",))
+    engine, _ = build_engine(model.SerializeToString(), request)
     assert engine_header(engine) == EngineHeader("tensorrt_rtx", trt.__version__)

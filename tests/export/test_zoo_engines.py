@@ -13,9 +13,11 @@ from edge_mtl import zoo
 from edge_mtl.config import load_config
 from edge_mtl.data.sample import Sample, Vocabulary
 from edge_mtl.export.batch import Batch
+from edge_mtl.export.calibration import calibrate
 from edge_mtl.export.edges import strip_edges
-from edge_mtl.export.engine_plan import build_files, plan_engine
+from edge_mtl.export.engine_plan import EngineWishes, build_files, plan_engine
 from edge_mtl.export.graph import onnx_from_network
+from edge_mtl.export.layers import name_nodes
 from edge_mtl.export.quantize import quantize
 from edge_mtl.export.schemes import scheme
 from edge_mtl.network.network import Network
@@ -48,10 +50,13 @@ def test_a_recipe_builds_in_float_and_in_int8(name: str, tmp_path: Path) -> None
     spec = load_config(RECIPES[name], TrainConfig).model
     torch.manual_seed(0)
     floating = onnx_from_network(Network(spec).eval())
-    quantized = quantize(floating, spec, scheme("tensorrt-rtx"), Noise())
+    name_nodes(floating)
+    rtx = scheme("tensorrt-rtx")
+    quantized = quantize(floating, rtx, calibrate(floating, spec, rtx, Noise()))
     strip_edges(quantized)
+    wishes = EngineWishes(batch=Batch(1, 2, 4))
     for model, precision in ((floating, "fp16"), (quantized, "int8")):
-        request = plan_engine(tmp_path / "n.emtl", "tensorrt-rtx", precision, batch=Batch(1, 2, 4))
+        request = plan_engine(tmp_path / "n.emtl", "tensorrt-rtx", precision, wishes)
         assert request is not None
         (engine,), (entry,) = (
             tuple(each.values()) for each in build_files(model.SerializeToString(), request)
