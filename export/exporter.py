@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import onnx
 import torch
 
-from edge_mtl.bundle import NETWORK, Bundle, Calibration
+from edge_mtl.bundle import Bundle, Calibration
 from edge_mtl.data.datasets import Dataset
-from edge_mtl.engine_file import EngineFile
 from edge_mtl.errors import UsageError
-from edge_mtl.export.build_progress import STEPS
 from edge_mtl.export.calibration import MIN_MAX, CalibrationSettings, check_calibration
-from edge_mtl.export.edges import edge_tensors, strip_edges
-from edge_mtl.export.engine_plan import EngineWishes, build_files, plan_engine
+from edge_mtl.export.decision import decide
+from edge_mtl.export.deployment import Deployment, bundle_of
+from edge_mtl.export.edges import strip_edges
+from edge_mtl.export.engine_plan import EngineWishes, plan_engine
 from edge_mtl.export.gate import TOLERANCES, Tolerances
 from edge_mtl.export.graph import onnx_from_network
 from edge_mtl.export.half_rounding import rounded_to_half
 from edge_mtl.export.hashed_data import HashedData
-from edge_mtl.export.latency import Latencies, latencies
 from edge_mtl.export.layers import name_nodes
-from edge_mtl.export.precision import GateError, Precision, PrecisionSearch, Report, Trial
+from edge_mtl.export.precision import Precision, PrecisionSearch, Report
 from edge_mtl.export.range_cache import cached_ranges
-from edge_mtl.export.report import Candidate, ExportReport
+from edge_mtl.export.report import ExportReport
 from edge_mtl.export.schemes import Scheme, scheme
 from edge_mtl.export.tensorrt_builder import EngineRequest
 from edge_mtl.export.yardstick import Measured, Yardstick
+from edge_mtl.machine import gpus
 from edge_mtl.network.network import Network
 from edge_mtl.provenance import Provenance
 from edge_mtl.runtime.engines import open_engine
@@ -41,8 +40,10 @@ from edge_mtl.spec import ModelSpec
 _ENGINES: Mapping[str, tuple[str, ...]] = {
     "cpu": ("onnxruntime", "openvino"),
     "openvino": ("openvino",),
+    "tensorrt": ("tensorrt",),
+    "tensorrt-rtx": ("tensorrt-rtx",),
 }
-"""By target that runs on this machine's processor, the engines that may run its bundles."""
+"""By target, the engines that may run its bundles on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def export_graph(
     chosen, request = _check(path, settings, calibration)
     name_nodes(floating)
     calibrated, measured = HashedData(calibration), HashedData(held_out)
-    as_float = _bundle(path, spec, settings.target, "fp32", floating)
+    as_float = bundle_of(path, spec, settings.target, "fp32", floating)
     engine = open_engine("onnxruntime", as_float)
     try:
         yardstick = Yardstick(spec, engine, measured, partial(tell, "measure float"))
@@ -169,15 +170,15 @@ def export_graph(
         calibrated,
         tell,
     )
-    kept, report = _decide(search, settings, chosen, tell)
-    final = kept.model
-    engines: dict[str, bytes] = {}
-    entries: dict[str, EngineFile] = {}
-    if request is not None:
-        tell("engine", 0, STEPS)
-        wanted = replace(request, half=kept.precision != "fp32")
-        engines, entries = build_files(final.SerializeToString(), wanted, partial(tell, "engine"))
-        tell("engine", STEPS, STEPS)
+    deployed = Deployment(path, spec, settings.target, request, tell)
+    kept, report = decide(
+        search,
+        settings.precision,
+        chosen.builds is not None,
+        _engines_here(settings, request),
+        deployed,
+        tell,
+    )
     before, after = yardstick.before, kept.measured
     made_from = {
         **(inputs or {}),
@@ -186,14 +187,8 @@ def export_graph(
     }
     if how is not None:
         made_from["calibration data"] = calibrated.sha256()
-    bundle = _bundle(
-        path,
-        spec,
-        settings.target,
-        kept.precision,
-        final,
-        engines,
-        engines=entries,
+    bundle = deployed(
+        kept,
         calibration=how if kept.precision == "int8" else None,
         accuracy={"float": before.labels.to_json(), "exported": after.labels.to_json()},
         accuracy_data=held_out.name,
@@ -224,60 +219,17 @@ def _check(
     return chosen, request
 
 
-def _decide(
-    search: PrecisionSearch, settings: ExportSettings, chosen: Scheme, tell: Report
-) -> tuple[Trial, ExportReport]:
-    """The trial to keep and the report of all."""
-    plain = search.whole("fp32")
-    trials = [plain]
-    if settings.precision == "int8":
-        trials += search.quantised()
-    if chosen.builds and settings.precision != "fp32" and not (trials[1:] and trials[-1].passed):
-        trials.append(search.whole("fp16"))
-    best = trials[-1]
-    times: Latencies = {}
-    engines = () if settings.elsewhere else _ENGINES.get(settings.target, ())
-    if not best.passed:
-        kept, reason = plain, "a task loses more than it may in anything less"
-    elif engines and best is not plain:
-        tell("latency", 0, 1)
-        times = latencies({each.name: each.bundle for each in trials}, engines)
-        tell("latency", 1, 1)
-        kept, reason = _fastest([each for each in trials if each.passed], times)
-    else:
-        kept, reason = best, "no task loses more than it may"
-    candidates = [
-        Candidate(
-            name=each.name,
-            passed=each.passed,
-            verdicts=() if each is plain else each.verdicts,
-            latency_ms=times.get(each.name, {}),
-        )
-        for each in trials
-    ]
-    others: Precision = "fp16" if chosen.builds and kept is not plain else "fp32"
-    report = search.report(kept, reason, candidates, others)
-    if chosen.builds and not best.passed:
-        worst = max(best.verdicts, key=lambda each: each.lost - each.allowed)
-        raise GateError(
-            f"expected every task within its tolerance, found that {worst.task} loses "
-            f"{worst.lost:.2f} points of {worst.figure} even in float16, where {worst.allowed:g} "
-            "are allowed; export with --precision fp32, or raise --tolerance",
-            report,
-        )
-    return kept, report
-
-
-def _fastest(passed: list[Trial], times: Latencies) -> tuple[Trial, str]:
-    """Of the trials that passed the one with the lowest latency in its best engine; the last one,
-    which has most in 8 bits, where nothing could be measured."""
-    timed = [each for each in passed if times[each.name]]
-    if not timed:
-        return passed[-1], "no task loses more than it may"
-    return (
-        min(timed, key=lambda each: min(times[each.name].values())),
-        "the fastest here of those in which no task loses more than it may",
-    )
+def _engines_here(settings: ExportSettings, request: EngineRequest | None) -> tuple[str, ...]:
+    """The engines that run the bundle on this machine; none where it is for another one."""
+    if settings.elsewhere:
+        return ()
+    if scheme(settings.target).builds is not None:
+        here = [".".join(map(str, gpu.compute_capability)) for gpu in gpus()[:1]]
+        if request is None or not here:
+            return ()
+        if request.compute_capabilities and here[0] not in request.compute_capabilities:
+            return ()
+    return _ENGINES.get(settings.target, ())
 
 
 def _package(
@@ -293,7 +245,7 @@ def _package(
     if precision == "int8" and chosen.edges:
         strip_edges(model)
     computed = rounded_to_half(model) if chosen.builds and precision != "fp32" else model
-    return model, _bundle(path, spec, target, precision, computed)
+    return model, bundle_of(path, spec, target, precision, computed)
 
 
 def _sha256(data: bytes) -> str:
@@ -308,24 +260,3 @@ def weights_sha256(network: Network) -> str:
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         found.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
-
-
-def _bundle(
-    path: Path,
-    spec: ModelSpec,
-    target: str,
-    precision: Precision,
-    model: onnx.ModelProto,
-    engine_files: Mapping[str, bytes] | None = None,
-    **facts: Any,
-) -> Bundle:
-    """The bundle of a graph; `facts` are the fields of its `Manifest` that say how it was made."""
-    return Bundle.create(
-        path,
-        {NETWORK: model.SerializeToString(), **(engine_files or {})},
-        spec=spec,
-        target=target,
-        precision=precision,
-        **edge_tensors(model, spec)._asdict(),
-        **facts,
-    )

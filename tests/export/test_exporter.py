@@ -12,6 +12,7 @@ from edge_mtl.bundle import Bundle, Calibration
 from edge_mtl.data.datasets import Dataset
 from edge_mtl.errors import UsageError
 from edge_mtl.export import exporter
+from edge_mtl.export.deployment import bundle_of
 from edge_mtl.export.edges import strip_edges
 from edge_mtl.export.engine_plan import EngineWishes
 from edge_mtl.export.exporter import ExportSettings, export
@@ -80,7 +81,7 @@ def test_both_engines_give_nearly_the_same_8_bit_outputs(
 ) -> None:
     model = quantized("cpu")
     strip_edges(model)
-    bundle = exporter._bundle(Path("tiny.emtl"), network.spec, "cpu", "int8", model)
+    bundle = bundle_of(Path("tiny.emtl"), network.spec, "cpu", "int8", model)
     raw = {}
     for engine in ("onnxruntime", "openvino"):
         pytest.importorskip(engine, reason=f"{engine}, of the extra cpu, is missing")

@@ -12,12 +12,17 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_mtl.bundle import Bundle
 from edge_mtl.cli.export_tables import report_tables
 from edge_mtl.data.sample import Sample, Vocabulary
-from edge_mtl.export import exporter
+from edge_mtl.engine_file import EngineFile
+from edge_mtl.export import decision, deployment, exporter
 from edge_mtl.export.exporter import Export, ExportSettings, export_graph
 from edge_mtl.export.gate import with_tolerances
+from edge_mtl.export.latency import Latencies
 from edge_mtl.export.precision import GateError
+from edge_mtl.export.tensorrt_builder import EngineRequest
+from edge_mtl.machine import Gpu
 from edge_mtl.spec import InputSpec, ModelSpec
 from edge_mtl.tasks import ClassificationTask, SegmentationTask
 
@@ -152,6 +157,56 @@ def test_pure_8_bits_are_empty_and_a_gpu_gets_float16_tensorrt_4074() -> None:
     assert set(precisions(mixed).values()) == {"int8", "fp16"}
 
 
+def test_lesson_8_bits_may_be_slower_than_float16_on_a_gpu_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """TensorRT#3762, #2067, #4554: where the GPU is at hand, both engines are built and timed, each
+    once, and the faster one is deployed."""
+    request = EngineRequest(compute_capabilities=("8.9",))
+    monkeypatch.setattr(exporter, "plan_engine", lambda *_: request)
+    monkeypatch.setattr(exporter, "gpus", lambda: [Gpu("RTX 4090", (8, 9), (13, 0))])
+    built: list[bool] = []
+
+    def build(
+        network: bytes, wanted: EngineRequest, progress: object
+    ) -> tuple[dict[str, bytes], dict[str, EngineFile]]:
+        built.append(wanted.half)
+        entry = EngineFile(
+            module="tensorrt_rtx",
+            version="1.7.1",
+            platform="linux-x86_64",
+            compute_capabilities=wanted.compute_capabilities,
+            precision="int8+fp16" if b"QuantizeLinear" in network else "fp16",
+            network_sha256="0" * 64,
+        )
+        return {"n.engine": b"engine"}, {"n.engine": entry}
+
+    monkeypatch.setattr(deployment, "build_files", build)
+    ms = {"fp32": 3.0, "int8": 1.2, "fp16": 1.0}
+
+    def timed(bundles: dict[str, Bundle], engines: tuple[str, ...]) -> Latencies:
+        assert engines == ("tensorrt-rtx",)
+        assert all(bundle.manifest.engines for bundle in bundles.values())
+        return {name: {"tensorrt-rtx": ms[name]} for name in bundles}
+
+    monkeypatch.setattr(decision, "latencies", timed)
+    here = replace(STRICT, target="tensorrt-rtx", elsewhere=False)
+    made = exported(three_layers(1.0), here)
+    assert made.report.kept == "fp16"
+    assert made.bundle.manifest.engines["n.engine"].precision == "fp16"
+    assert built == [False, True, True]  # float32, 8 bits, float16: none of them twice
+    ms["int8"] = 0.8
+    made = exported(three_layers(1.0), here)
+    assert made.report.kept == "int8"
+    assert made.bundle.manifest.engines["n.engine"].precision == "int8+fp16"
+
+    # A GPU of another kind says nothing, and nothing but what is deployed is built.
+    monkeypatch.setattr(exporter, "gpus", lambda: [Gpu("RTX 3090", (8, 6), (13, 0))])
+    built.clear()
+    assert exported(three_layers(1.0), here).report.kept == "int8"
+    assert built == [True]
+
+
 @pytest.mark.usefixtures("builder")
 def test_where_not_even_float16_passes_the_failure_says_what_and_by_how_much() -> None:
     """One channel is beyond float16."""
@@ -169,7 +224,7 @@ def test_8_bits_that_are_slower_than_float_are_not_kept_tensorrt_3197(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     times = {"fp32": {"onnxruntime": 3.0, "openvino": 2.0}, "int8": {"onnxruntime": 2.5}}
-    monkeypatch.setattr(exporter, "latencies", lambda bundles, engines: times)
+    monkeypatch.setattr(decision, "latencies", lambda bundles, engines: times)
     here = replace(STRICT, elsewhere=False)
     made = exported(three_layers(1.0), here)
     assert made.report.kept == "fp32"
@@ -188,12 +243,11 @@ def test_the_fastest_is_not_kept_where_it_is_wrong_yolov12_138(
 ) -> None:
     ms = {"fp32": 3.0, "int8": 0.9, "int8, 2 layers float": 2.0}
     times = {name: {"onnxruntime": value} for name, value in ms.items()}
-    monkeypatch.setattr(exporter, "latencies", lambda bundles, engines: times)
+    monkeypatch.setattr(decision, "latencies", lambda bundles, engines: times)
     here = replace(STRICT, elsewhere=False)
     assert exported(three_layers(), here).report.kept == "int8, 2 layers float"
-    times["int8, 2 layers float"]["onnxruntime"] = (
-        3.1  # and what was repaired is not kept for its own sake
-    )
+    # What was repaired is not kept for its own sake.
+    times["int8, 2 layers float"]["onnxruntime"] = 3.1
     assert exported(three_layers(), here).report.kept == "fp32"
 
 
