@@ -177,6 +177,7 @@ def print_export(made: Export, output: Path, console: Console) -> None:
     """Accuracy before and after, what was tried, and one line of what is kept."""
     from edge_mtl.cli.export_tables import report_tables
     from edge_mtl.evaluation.table import accuracy_table
+    from edge_mtl.export.schemes import scheme
 
     manifest, report = made.bundle.manifest, made.report
     if made.before.labels.tasks:
@@ -187,3 +188,7 @@ def print_export(made: Export, output: Path, console: Console) -> None:
         console.print(table)
     size_mb = sum(len(data) for data in made.bundle.files.values()) / 1e6
     console.print(f"{output}: {manifest.target}, {report.kept}, {size_mb:.1f} MB; {report.reason}")
+    if scheme(manifest.target).builds is not None and not manifest.engines:
+        console.print(
+            f"no engine is in it yet: on the device, `edge-mtl export --rebuild {output}` builds it"
+        )

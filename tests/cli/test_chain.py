@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from edge_mtl.bundle import Bundle
 from edge_mtl.cli import app
 
 for module, extra in (("cv2", "cpu"), ("torch", "train"), ("onnx", "export")):
@@ -171,7 +173,6 @@ def test_eval_draws_what_it_measures(
 def test_an_exported_bundle_says_how_it_was_made_and_runs(
     bundle: Path, scenes: Path, tmp_path: Path
 ) -> None:
-    from edge_mtl.bundle import Bundle
 
     manifest = Bundle.open(bundle).manifest
     assert manifest.calibration is not None
@@ -200,6 +201,26 @@ def test_without_labels_a_clip_calibrates_and_the_float_network_is_the_judge(
     assert {"segmentation", "road", "time"} <= {figure["task"] for figure in figures}
     assert "points lost on 4 frames" in result.output
     assert "latency of the network here" in result.output
+
+
+def test_a_board_builds_its_engine_itself(
+    checkpoint: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lesson 25, an export that needs the GPU that it is for: here the board finishes it."""
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    path = tmp_path / "nano.emtl"
+    how = ("--calibrate", f"rendered:{scenes}", "--frames", "32", "--limit", "2")
+    command = ("export", checkpoint, "-o", path, "--device", "jetson-orin-nano", *how)
+    said = " ".join(succeed(*command, "--tolerance", "100").output.split())
+    assert f"on the device, `edge-mtl export --rebuild {path}` builds it" in said
+    manifest = Bundle.open(path).manifest
+    assert (manifest.target, manifest.engines) == ("tensorrt", {})
+    fail = CliRunner().invoke(app, ["export", "--rebuild", str(path)])
+    assert fail.exit_code == 1
+    assert "tensorrt is not installed" in fail.stderr
+    fail = CliRunner().invoke(app, ["export", "--rebuild", str(path), "--target", "cpu"])
+    assert fail.exit_code == 2
+    assert "leave --target, --precision out" in fail.stderr
 
 
 def test_a_recipe_that_says_nothing_of_the_data_is_refused(
