@@ -173,7 +173,6 @@ def test_eval_draws_what_it_measures(
 def test_an_exported_bundle_says_how_it_was_made_and_runs(
     bundle: Path, scenes: Path, tmp_path: Path
 ) -> None:
-
     manifest = Bundle.open(bundle).manifest
     assert manifest.calibration is not None
     assert manifest.calibration.frames == 32
