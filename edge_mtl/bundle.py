@@ -34,6 +34,7 @@ NETWORK = "network.onnx"
 SIGNATURE = "manifest.sig"
 _MOST_MANIFEST_BYTES = 4 << 20
 _MOST_VALUES = 1 << 28  # of a tensor at an edge: 16 frames of 2048x2048 are fewer
+REBUILD = "build it again here: edge-mtl export --rebuild {path}"
 _REMAKE = "make it again with `edge-mtl export CHECKPOINT -o {path}`"
 
 
@@ -163,8 +164,7 @@ class Bundle:
             reasons.append(f"{name} was {reason}")
         raise BundleError(
             f"{self.path}: expected an engine for this machine, "
-            f"{'; '.join(reasons) or 'found none'}; build one here with `edge-mtl export "
-            f"--rebuild {self.path}`"
+            f"{'; '.join(reasons) or 'found none'}; {REBUILD.format(path=self.path)}"
         )
 
     def with_engines(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
+from edge_mtl.errors import EdgeMtlError
 from edge_mtl.extras import explain, install_command
 from edge_mtl.machine import Machine, cameras, gpus
 
@@ -44,9 +46,14 @@ def examine() -> Diagnosis:
     """Look at engines, kernels, OpenCV, GPUs and cameras. Imports the engines, but no torch."""
     from edge_mtl.runtime.engines import ENGINES
 
-    engines = [_imported(name, entry.module) for name, entry in ENGINES.items()]
-    findings = (*engines, _kernels(), *_opencv(), *_gpus(), _cameras(), _torch())
-    ready = any(engine.state == "ok" for engine in engines)
+    engines = [_imported(name, each.module) for name, each in ENGINES.items() if not each.built]
+    builders = {name: each.module for name, each in ENGINES.items() if each.built}
+    gpu_findings = tuple(_gpus(builders))
+    findings = (*engines, _kernels(), *_opencv(), *gpu_findings, _cameras(), _torch())
+    works = {each.subject for each in (*engines, *gpu_findings) if each.state == "ok"}
+    ready = any(each.subject in works for each in engines) or (
+        {"GPU", "PyCUDA"} <= works and not works.isdisjoint(builders)
+    )
     return Diagnosis(Machine.here(), findings, ready)
 
 
@@ -59,7 +66,8 @@ def _imported(subject: str, module: str) -> Finding:
         why = explain(error)
         remedy = install_command(module) if absent or why is None else str(why)
         return Finding(subject, "missing", "not installed" if absent else str(error), remedy)
-    return Finding(subject, "ok", str(found.__version__).partition("-")[0])
+    found_version = getattr(found, "__version__", "") or found.VERSION_TEXT  # PyCUDA's
+    return Finding(subject, "ok", str(found_version).partition("-")[0])
 
 
 def _kernels() -> Finding:
@@ -98,7 +106,8 @@ def _opencv() -> Iterator[Finding]:
         )
 
 
-def _gpus() -> Iterator[Finding]:
+def _gpus(builders: Mapping[str, str]) -> Iterator[Finding]:
+    """GPUs and what their engines take. builders: by name of the engine, the module."""
     found = gpus()
     for gpu in found:
         major, minor = gpu.compute_capability
@@ -106,11 +115,42 @@ def _gpus() -> Iterator[Finding]:
         yield Finding("GPU", "ok", f"{gpu.name}, SM {major}{minor}, driver for CUDA {cuda}")
     if not found:
         yield Finding("GPU", "absent", "no NVIDIA driver or no GPU")
-    for subject, module in (("TensorRT", "tensorrt"), ("TensorRT-RTX", "tensorrt_rtx")):
-        finding = _imported(subject, module)
-        # Without a GPU nothing is amiss where it is not installed.
-        if finding.state == "ok" or found:
-            yield finding
+    modules = [_imported(name, module) for name, module in builders.items()]
+    needed = [*modules, _pycuda()]
+    if any(each.state == "ok" for each in modules):  # either of them is enough
+        needed = [each for each in needed if each.state == "ok" or each.subject == "PyCUDA"]
+    # Without a GPU nothing is amiss where they are not installed.
+    yield from (each for each in needed if each.state == "ok" or found)
+    if found:
+        yield _gpu_kernels()
+
+
+def _pycuda() -> Finding:
+    """PyCUDA, whose driver module needs that of the GPU."""
+    finding = _imported("PyCUDA", "pycuda")
+    if finding.state != "ok":
+        return finding
+    try:
+        import_module("pycuda.driver")
+    except ImportError as error:
+        remedy = "install the NVIDIA driver, or reinstall pycuda where it is there"
+        return Finding("PyCUDA", "missing", str(error), remedy)
+    return finding
+
+
+def _gpu_kernels() -> Finding:
+    from edge_mtl.gpu.kernel_code import code_folder
+
+    try:
+        binaries = sorted(path.stem for path in code_folder().glob("*.fatbin"))
+    except EdgeMtlError as error:
+        return Finding("GPU kernels", "missing", "not installed", str(error))
+    if binaries:
+        return Finding("GPU kernels", "ok", f"compiled: {', '.join(binaries)}")
+    if shutil.which("nvcc"):
+        return Finding("GPU kernels", "ok", "sources, for nvcc to compile at first use")
+    remedy = "install the CUDA toolkit that fits the driver, so that nvcc is on the PATH"
+    return Finding("GPU kernels", "missing", "sources, and no nvcc to compile them", remedy)
 
 
 def _cameras() -> Finding:

@@ -40,11 +40,19 @@ _PACKAGE_OF_LIBRARY = {
 }
 
 
+# On a Jetson, JetPack has them; pip's OpenCV would hide GStreamer and with it the camera, and pip's
+# TensorRT is another one than the board's.
+_ON_JETSON = {
+    "cv2": "sudo apt-get install python3-libopencv",
+    "tensorrt": "sudo apt-get install python3-libnvinfer",
+    "pycuda": "pip install 'edge-mtl[jetson]'",
+}
+
+
 def install_command(module: str) -> str:
     """The command that brings a module of `EXTRA_OF` to this machine."""
-    if module == "cv2" and Path("/etc/nv_tegra_release").exists():
-        # pip's OpenCV would hide JetPack's, and with it GStreamer and the camera.
-        return "sudo apt-get install python3-libopencv"
+    if module in _ON_JETSON and Path("/etc/nv_tegra_release").exists():
+        return _ON_JETSON[module]
     return f"pip install 'edge-mtl[{EXTRA_OF[module]}]'"
 
 

@@ -127,25 +127,10 @@ class FusedHead:
     """
 
     def __init__(self, spec: ModelSpec, tensors: Sequence[TensorSpec], threads: int = 1) -> None:
-        by_name = {tensor.name: tensor for tensor in tensors}
-        for expected in spec.output_tensors:
-            if expected.name not in by_name:
-                found = ", ".join(sorted(by_name)) or "none"
-                raise EdgeMtlError(
-                    f"model {spec.name!r} needs the raw output {expected.name!r}, the engine has "
-                    f"{found}: build the engine from this model's own export"
-                )
-            _check_tensor(by_name[expected.name], expected.shape[1:])
         self._spec = spec
-        self._by_name = by_name
-        self._tensors = tuple(by_name[tensor.name] for tensor in spec.output_tensors)
-        batches = sorted({tensor.shape[0] for tensor in self._tensors})
-        if len(batches) > 1:
-            raise EdgeMtlError(
-                f"raw outputs must have one batch size, the engine has {batches[0]} and "
-                f"{batches[1]}: build the engine from this model's own export"
-            )
-        [self._batch] = batches
+        self._by_name = {tensor.name: tensor for tensor in tensors}
+        self._tensors = _matched(spec, self._by_name)
+        self._batch = self._tensors[0].shape[0]
         if not _why_not_compiled:
             self._build(threads)
 
@@ -247,6 +232,38 @@ class FusedHead:
                 for i, row in enumerate(scores):
                     row[:] = reference.classify(task, tensor, logits[i : i + 1]).scores
         return results.scenes(spec, placements, *counts)
+
+
+def check_tensors(spec: ModelSpec, image: TensorSpec, outputs: Sequence[TensorSpec]) -> None:
+    """Raise what `Preprocessor` and `FusedHead` would raise of the tensors of an engine, for
+    kernels elsewhere.
+
+    Raises:
+        EdgeMtlError: a tensor of the spec is missing or has another shape, or not the batch of the
+            others.
+    """
+    _check_tensor(image, (3, spec.input.height, spec.input.width))
+    _matched(spec, {tensor.name: tensor for tensor in outputs})
+
+
+def _matched(spec: ModelSpec, by_name: Mapping[str, TensorSpec]) -> tuple[TensorSpec, ...]:
+    """The engine's tensors in the spec's order."""
+    for expected in spec.output_tensors:
+        if expected.name not in by_name:
+            found = ", ".join(sorted(by_name)) or "none"
+            raise EdgeMtlError(
+                f"model {spec.name!r} needs the raw output {expected.name!r}, the engine has "
+                f"{found}: build the engine from this model's own export"
+            )
+        _check_tensor(by_name[expected.name], expected.shape[1:])
+    tensors = tuple(by_name[tensor.name] for tensor in spec.output_tensors)
+    batches = sorted({tensor.shape[0] for tensor in tensors})
+    if len(batches) > 1:
+        raise EdgeMtlError(
+            f"raw outputs must have one batch size, the engine has {batches[0]} and "
+            f"{batches[1]}: build the engine from this model's own export"
+        )
+    return tensors
 
 
 def _check_tensor(tensor: TensorSpec, shape: tuple[int, int, int]) -> None:

@@ -229,7 +229,9 @@ def compare(
         report: called with what is done, how much of it and out of how much.
     """
     tell = report or (lambda what, done, total: None)
-    pipelines = [Pipeline(spec, stage.engine, mask_size="network") for stage in stages]
+    pipelines = [
+        Pipeline(spec, stage.engine, mask_size="network", raw_on_host=True) for stage in stages
+    ]
     sums = [_Sums() for _ in stages]
     for index in range(len(frames)):
         sample = frames[index]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -88,6 +90,51 @@ def test_gpus_are_asked_of_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: FakeCuda())
     assert gpus() == [Gpu("Orin 0", (8, 7), (12, 6)), Gpu("Orin 1", (8, 7), (12, 6))]
     assert by_subject()["GPU"].found == "Orin 1, SM 87, driver for CUDA 12.6"
+
+
+@pytest.fixture
+def gpu_box(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A machine with a GPU, a driver and kernels for it, and nothing installed beside them."""
+    monkeypatch.setattr("ctypes.CDLL", lambda name: FakeCuda())
+    for module in ("onnxruntime", "openvino", "tensorrt", "tensorrt_rtx", "pycuda"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr("shutil.which", lambda name: f"/cuda/bin/{name}")
+    return monkeypatch
+
+
+def install(monkeypatch: pytest.MonkeyPatch, name: str, **contents: Any) -> None:
+    module: Any = ModuleType(name)
+    for key, value in contents.items():
+        setattr(module, key, value)
+    monkeypatch.setitem(sys.modules, name, module)
+
+
+def test_what_tensorrt_needs_on_a_gpu_box_is_told(gpu_box: pytest.MonkeyPatch) -> None:
+    findings = by_subject()
+    assert findings["tensorrt"].remedy == "pip install 'edge-mtl[gpu]'"
+    assert findings["tensorrt-rtx"].remedy == "pip install 'edge-mtl[tensorrt-rtx]'"
+    assert findings["PyCUDA"].remedy == "pip install 'edge-mtl[gpu]'"
+    assert findings["GPU kernels"].state == "ok"
+    install(gpu_box, "tensorrt_rtx", __version__="1.7.1")
+    install(gpu_box, "pycuda", VERSION_TEXT="2026.1")
+    gpu_box.setitem(sys.modules, "pycuda.driver", None)
+    findings = by_subject()
+    assert "tensorrt" not in findings  # one of the two is enough
+    assert findings["PyCUDA"].state == "missing"
+    assert not examine().ready
+    install(gpu_box, "pycuda.driver")
+    assert by_subject()["PyCUDA"] == Finding("PyCUDA", "ok", "2026.1")
+    assert examine().ready
+
+
+def test_kernels_that_nothing_can_compile_are_told(
+    gpu_box: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gpu_box.setattr("edge_mtl.gpu.kernel_code.code_folder", lambda: tmp_path)
+    gpu_box.setattr("shutil.which", lambda name: None)
+    assert "nvcc is on the PATH" in by_subject()["GPU kernels"].remedy
+    (tmp_path / "preprocess.fatbin").touch()
+    assert by_subject()["GPU kernels"].found == "compiled: preprocess"
 
 
 def test_a_driver_that_does_not_start_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

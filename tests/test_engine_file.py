@@ -97,7 +97,7 @@ def test_where_no_engine_fits_the_way_to_build_one_is_told(
     with pytest.raises(BundleError, match=r"8\.7, found 10\.0; ada.engine .* --rebuild") as caught:
         bundle.engine("tensorrt", "10.3.0", (10, 0), "linux-aarch64")
     assert "\n" not in str(caught.value)
-    with pytest.raises(BundleError, match="found none; build one here"):
+    with pytest.raises(BundleError, match="found none; build it again here: edge-mtl export"):
         tiny_bundle.engine("tensorrt", "10.3.0", (8, 7), "linux-aarch64")
 
 

@@ -59,11 +59,11 @@ RULES = {
     "plane_writer": Rule((*CORE, "ops"), BASICS),
     "data": Rule(CORE, (*BASICS, "cv2"), lazily=("faster_coco_eval",)),
     "runtime": Rule(
-        (*CORE, "ops", "plane_writer", "data.images", "data.rendered"),
+        (*CORE, "gpu", "ops", "plane_writer", "data.images", "data.rendered"),
         (*BASICS, "cv2", "onnxruntime", "openvino"),
         lazily=("triton_python_backend_utils",),
     ),
-    "diagnosis": Rule(CORE, (), lazily=("ops", "runtime", "cv2")),
+    "diagnosis": Rule(CORE, (), lazily=("gpu", "ops", "runtime", "cv2")),
     "network": Rule(CORE, (*BASICS, "safetensors", "torch"), lazily=("timm",)),
     "evaluation": Rule(
         (*CORE, "data", "runtime"),

@@ -12,6 +12,7 @@ from edge_mtl.gpu.device_array import address_of
 from edge_mtl.gpu.head_layout import HeadLayout
 from edge_mtl.gpu.head_plan import HeadPlan
 from edge_mtl.gpu.kernel_code import THREADS, load_kernel
+from edge_mtl.gpu.pinned_array import PinnedArray
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Scene
@@ -51,8 +52,8 @@ class FusedHead:
         self._tensors = tensors
         self._plan = driver.mem_alloc(ctypes.sizeof(HeadPlan))
         self._scratch = driver.mem_alloc(max(1, scratch.nbytes))
-        self._results = driver.mem_alloc(self._layout.result_bytes)
-        self._host_results = driver.pagelocked_empty(self._layout.result_bytes, np.uint8)
+        # Copied even where the GPU could write to the host: the kernel reads boxes back.
+        self._results = PinnedArray((self._layout.result_bytes,), "uint8")
         if scratch.nbytes:
             driver.memcpy_htod(self._scratch, scratch)
         self._blocks = self._layout.blocks(THREADS)
@@ -70,23 +71,22 @@ class FusedHead:
             tensor.name: address_of(raw[tensor.name], tensor.name, tensor.shape, tensor.dtype)
             for tensor in self._tensors
         }
-        plan = self._layout.plan(addresses, int(self._results), int(self._scratch))
+        plan = self._layout.plan(addresses, self._results.address, int(self._scratch))
         driver.Context.synchronize()
         driver.memcpy_htod(self._plan, plan)
+        driver.Context.synchronize()  # for streams that do not wait for the default one
 
     def launch(self, stream: Any) -> None:
         """Have a `pycuda.driver.Stream` compute the results and bring them to the host."""
-        from pycuda import driver
-
         self._kernel(
             np.intp(int(self._plan)),
             grid=(self._blocks, 1),
             block=(THREADS, 1, 1),
             stream=stream,
         )
-        driver.memcpy_dtoh_async(self._host_results, self._results, stream)
+        self._results.to_host(stream)
 
     def scenes(self) -> list[Scene]:
         """What the last launch saw in each frame, once its stream is done; without time stamps.
         Arrays are their own."""
-        return self._layout.scenes(self._host_results.copy())
+        return self._layout.scenes(self._results.host.copy())

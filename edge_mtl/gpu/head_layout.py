@@ -27,7 +27,7 @@ from edge_mtl.tasks import BoxTask, DecodedDetectionTask, DetectionTask, PoseTas
 from edge_mtl.tensor_spec import TensorSpec
 
 _ALIGNMENT = 256
-_MAX_CLASSES = 255  # of a picture, as in kernels/limits.h: the kernel has room for no more
+MAX_CLASSES = 255  # of a picture, as in kernels/limits.h: the kernel has room for no more
 _TILE_WIDTH, _TILE_HEIGHT = 128, 16  # of device_masks.cuh
 
 
@@ -109,9 +109,9 @@ class HeadLayout:
             classes = len(self._detection_of(pose).classes)
             self._scratch.add((pose.name, "has_keypoints"), (classes,), np.uint8)
         for group in spec.classifications:
-            if len(group.classes) > _MAX_CLASSES:
+            if len(group.classes) > MAX_CLASSES:
                 raise UsageError(
-                    f"on a GPU a classification has at most {_MAX_CLASSES} classes, "
+                    f"on a GPU a classification has at most {MAX_CLASSES} classes, "
                     f"{group.name!r} has {len(group.classes)}: run its head with edge_mtl.ops"
                 )
             self._results.add((group.name, "scores"), (frames, len(group.classes)), np.float32)

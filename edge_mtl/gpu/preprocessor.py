@@ -15,6 +15,7 @@ from edge_mtl.errors import UsageError
 from edge_mtl.gpu.device_array import address_of
 from edge_mtl.gpu.input_plan import InputPlan, input_blocks, plan_input
 from edge_mtl.gpu.kernel_code import THREADS, load_kernel
+from edge_mtl.gpu.pinned_array import PinnedArray
 from edge_mtl.placement import Placement
 from edge_mtl.spec import InputSpec
 from edge_mtl.tensor_spec import TensorSpec
@@ -53,14 +54,13 @@ class Preprocessor:
         self._shapes = [(height, width, 3) for width, height in (p.frame_size for p in placements)]
         sizes = [prod(shape) for shape in self._shapes]
         self._starts = [sum(sizes[:i]) for i in range(len(sizes))]
-        self._staged: NDArray[np.uint8] = driver.pagelocked_empty(sum(sizes), np.uint8)
-        self._frames = driver.mem_alloc(sum(sizes))
+        self._frames = PinnedArray((sum(sizes),), "uint8", read_once=True)
         table = reference.pixel_table(network_input, tensor)
         self._table = driver.mem_alloc(table.nbytes)
         driver.memcpy_htod(self._table, np.ascontiguousarray(table))
         self._plan = driver.mem_alloc(ctypes.sizeof(InputPlan))
         self._copies = True
-        self._read_from([int(self._frames) + start for start in self._starts])
+        self._read_from([self._frames.address + start for start in self._starts])
 
     def stage(self, frames: Sequence[NDArray[np.uint8]]) -> None:
         """Copy (H, W, 3) uint8 BGR frames, one of each camera, to where the next launch fetches
@@ -73,10 +73,10 @@ class Preprocessor:
         if found != self._shapes:
             raise UsageError(f"expected frames of the shapes {self._shapes}, found {found}")
         for start, frame in zip(self._starts, frames, strict=True):
-            np.copyto(self._staged[start : start + frame.size].reshape(frame.shape), frame)
+            np.copyto(self._frames.host[start : start + frame.size].reshape(frame.shape), frame)
         if not self._copies:
             self._copies = True
-            self._read_from([int(self._frames) + start for start in self._starts])
+            self._read_from([self._frames.address + start for start in self._starts])
 
     def bind(self, frames: Sequence[Any]) -> None:
         """Have every launch from now on read frames that are in the GPU's memory already: one of
@@ -109,13 +109,12 @@ class Preprocessor:
         )
         driver.Context.synchronize()
         driver.memcpy_htod(self._plan, plan)
+        driver.Context.synchronize()  # for streams that do not wait for the default one
 
     def launch(self, stream: Any) -> None:
         """Have a `pycuda.driver.Stream` fetch the staged frames and make the engine's input."""
-        from pycuda import driver
-
         if self._copies:
-            driver.memcpy_htod_async(self._frames, self._staged, stream)
+            self._frames.to_gpu(stream)
         self._kernel(
             np.intp(int(self._plan)),
             grid=(self._blocks, 1),

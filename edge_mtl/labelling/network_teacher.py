@@ -98,7 +98,8 @@ class NetworkTeacher:
             )
         bundle = Bundle.open(path)
         opened = open_engine(engine, bundle, threads)
-        return cls([Pipeline(_searching(bundle.spec), opened)], mirror=mirror)
+        pipeline = Pipeline(_searching(bundle.spec), opened, raw_on_host=True)
+        return cls([pipeline], mirror=mirror)
 
     def __call__(self, image: NDArray[np.uint8], /) -> Findings:
         """image: (H, W, 3) uint8 BGR."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
@@ -16,23 +14,37 @@ from numpy.typing import NDArray
 from edge_mtl import zoo
 from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.ops import FusedHead, Preprocessor
 from edge_mtl.placement import Placement
-from edge_mtl.plane_writer import PlaneWriter
 from edge_mtl.reference import MaskSize
-from edge_mtl.runtime.engines import Engine, open_engine
+from edge_mtl.runtime.engines import Engine, GpuEngine, open_engine
+from edge_mtl.runtime.host_stages import HostStages
 from edge_mtl.scene import Scene
 from edge_mtl.spec import ModelSpec
 
 if TYPE_CHECKING:
     from edge_mtl.runtime.sources import Source
 
-_MOST_KERNEL_THREADS = 4
-"""A kernel takes tenths of a millisecond, and waking a thread up costs a tenth of one."""
+
+class Stages(Protocol):
+    """What a pipeline does with a frame, on the processor or on a GPU."""
+
+    def __call__(
+        self,
+        frame: NDArray[np.uint8],
+        planes: Mapping[str, NDArray[np.uint8]],
+        placement: Placement,
+    ) -> tuple[Scene, dict[str, float]]:
+        """What was seen in a frame that lies so in the input, and the milliseconds of "preprocess",
+        "engine" and "head"."""
+
+    def close(self) -> None:
+        """Release what is held beside the engine. Twice does no harm."""
 
 
 class Pipeline:
     """Preprocessing, an engine and the head for one frame at a time. Not safe across threads.
+
+    Where the engine runs on a GPU, so do preprocessing and head, in one CUDA graph with it.
 
     Args:
         spec: what the network takes in and which tasks it solves.
@@ -40,6 +52,12 @@ class Pipeline:
         mask_size: "frame" for masks of the frame's size; "network" for masks of the size that the
             frame has in the network's input, which cost less.
         threads: how many threads the kernels work with; None for as many as help.
+        raw_on_host: have every frame leave its picture in `engine.image` and its raw outputs in
+            `engine.outputs`, which on a GPU costs the ways there and back.
+
+    Raises:
+        EdgeMtlError: the engine is built for several frames, its tensors are not those of the spec,
+            or a GPU cannot run the kernels.
     """
 
     def __init__(
@@ -49,6 +67,7 @@ class Pipeline:
         *,
         mask_size: MaskSize = "frame",
         threads: int | None = None,
+        raw_on_host: bool = False,
     ) -> None:
         for tensor in (engine.input_tensor, *engine.output_tensors):
             if tensor.shape[0] != 1:
@@ -56,13 +75,10 @@ class Pipeline:
                     "a pipeline looks at one frame at a time, the engine's tensor "
                     f"{tensor.name!r} is of {tensor.shape[0]}: export the model with batch 1"
                 )
-        kernel_threads = min(threads or len(os.sched_getaffinity(0)), _MOST_KERNEL_THREADS)
         self.spec = spec
         self.engine = engine
         self.mask_size = mask_size
-        self._preprocess = Preprocessor(spec.input, engine.input_tensor, kernel_threads)
-        self._write_planes = PlaneWriter(spec, engine.plane_tensors)
-        self._head = FusedHead(spec, engine.output_tensors, kernel_threads)
+        self._stages = _stages(spec, engine, mask_size, threads, raw_on_host)
         self._placement = Placement.fit(spec.input.size, spec.input)
 
     @classmethod
@@ -78,7 +94,8 @@ class Pipeline:
 
         Args:
             model: the path of a bundle, or the name of a network that ships with the package.
-            engine: "onnxruntime", "openvino", or "auto" for the faster one of those installed.
+            engine: "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx", or "auto" for the
+                fastest of those that are installed and have what they need in the bundle.
             threads: how many threads may compute at once; None for all that can be used.
             mask_size: see `Pipeline`.
             trusted: a public key; only a bundle that its owner signed is opened.
@@ -127,24 +144,9 @@ class Pipeline:
         Raises:
             EdgeMtlError: the frame is no such array, or a plane is missing or does not fit it.
         """
-        start_ns = time.perf_counter_ns()
-        placement = self._place(frame)
-        self._preprocess([frame], [placement], self.engine.image)
-        self._write_planes(planes or {}, placement, self.engine.planes)
-        preprocessed_ns = time.perf_counter_ns()
-        self.engine.infer()
-        inferred_ns = time.perf_counter_ns()
-        [scene] = self._head(self.engine.outputs, [placement], self.mask_size)
-        done_ns = time.perf_counter_ns()
+        scene, stages_ms = self._stages(frame, planes or {}, self._place(frame))
         return msgspec.structs.replace(
-            scene,
-            frame_index=frame_index,
-            captured_ns=captured_ns,
-            stages_ms={
-                "preprocess": (preprocessed_ns - start_ns) / 1e6,
-                "engine": (inferred_ns - preprocessed_ns) / 1e6,
-                "head": (done_ns - inferred_ns) / 1e6,
-            },
+            scene, frame_index=frame_index, captured_ns=captured_ns, stages_ms=stages_ms
         )
 
     def stream(self, source: str | Source) -> Iterator[Scene]:
@@ -172,7 +174,8 @@ class Pipeline:
             opened.close()
 
     def close(self) -> None:
-        """Release the engine."""
+        """Release the engine and what works around it. Twice does no harm."""
+        self._stages.close()
         self.engine.close()
 
     def __enter__(self) -> Pipeline:
@@ -202,3 +205,21 @@ class Pipeline:
         if size != self._placement.frame_size:
             self._placement = Placement.fit(size, self.spec.input)
         return self._placement
+
+
+def _stages(
+    spec: ModelSpec,
+    engine: Engine,
+    mask_size: MaskSize,
+    threads: int | None,
+    raw_on_host: bool,
+) -> Stages:
+    if isinstance(engine, GpuEngine) and not raw_on_host:
+        from edge_mtl.gpu.head_layout import MAX_CLASSES
+
+        # What is too large for the GPU's head kernel is not for the processor's.
+        if all(len(task.classes) <= MAX_CLASSES for task in spec.classifications):
+            from edge_mtl.runtime.gpu_stages import GpuStages
+
+            return GpuStages(spec, engine, mask_size)
+    return HostStages(spec, engine, mask_size, threads)

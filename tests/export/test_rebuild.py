@@ -56,8 +56,8 @@ def test_lesson_an_engine_of_another_gpu_is_built_again_with_one_command(
     here = built.module, built.version, (8, 9), built.platform
     with pytest.raises(
         EdgeMtlError,
-        match=r"built for compute capability 8\.6, found 8\.9; build one here with "
-        rf"`edge-mtl export --rebuild {first.path}`",
+        match=r"built for compute capability 8\.6, found 8\.9; build it again here: "
+        f"edge-mtl export --rebuild {first.path}",
     ):
         first.engine(*here)
 

@@ -60,7 +60,7 @@ class Report:
         self._spec = spec
         self._engine = engine
         self._dataset = dataset
-        self._pipeline = Pipeline(spec, engine)
+        self._pipeline = Pipeline(spec, engine, raw_on_host=True)
         self._align = Alignment(dataset.vocabulary, spec)
         self._subject = f"{spec.name} ({engine.name}) on {dataset.name}, {len(dataset)} frames"
 

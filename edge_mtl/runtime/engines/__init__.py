@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError, UsageError
+from edge_mtl.extras import EXTRA_OF, install_command
 from edge_mtl.tensor_spec import TensorSpec
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,25 @@ class Engine(Protocol):
         """Release the network; the buffers are not to be used any more. Twice does no harm."""
 
 
+@runtime_checkable
+class GpuEngine(Engine, Protocol):
+    """An engine whose network runs on a GPU, and which can stay there: `infer` is a way with copies
+    for those who want host arrays.
+
+    on_gpu: by name, the picture and the raw outputs as arrays with `__cuda_array_interface__`,
+        which stay where they are.
+    capturable: whether `enqueue` may be captured in a CUDA graph.
+    """
+
+    on_gpu: Mapping[str, Any]
+    capturable: bool
+
+    def enqueue(self, stream: Any) -> None:
+        """Have a `pycuda.driver.Stream` bring `planes` to the GPU and run the network from the
+        picture in `on_gpu` to the raw outputs there. Does not wait; the GPU is owned
+        (`edge_mtl.gpu.context.owned_gpu`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineEntry:
     """A row of `ENGINES`.
@@ -55,11 +75,19 @@ class EngineEntry:
     module: what must be importable; its distribution on PyPI has the same name.
     extra: the extra of edge-mtl that installs it.
     open: makes the engine from a bundle and a number of threads (None: all that it can use).
+    built: it runs an engine that the module built for this GPU, not the network itself.
     """
 
     module: str
     extra: str
     open: Callable[[Bundle, int | None], Engine]
+    built: bool = False
+
+    def suits(self, bundle: Bundle) -> bool:
+        """Whether the bundle has, or was made to have, what this engine runs."""
+        manifest = bundle.manifest
+        modules = {each.module for each in manifest.engines.values()}
+        return not self.built or self.module in {manifest.target.replace("-", "_"), *modules}
 
 
 def _open_onnxruntime(bundle: Bundle, threads: int | None) -> Engine:
@@ -74,9 +102,23 @@ def _open_openvino(bundle: Bundle, threads: int | None) -> Engine:
     return OpenVinoEngine(bundle, threads)
 
 
+def _open_tensorrt(bundle: Bundle, threads: int | None) -> Engine:
+    from edge_mtl.runtime.engines.trt import TensorRtEngine
+
+    return TensorRtEngine("tensorrt", bundle)
+
+
+def _open_tensorrt_rtx(bundle: Bundle, threads: int | None) -> Engine:
+    from edge_mtl.runtime.engines.trt import TensorRtEngine
+
+    return TensorRtEngine("tensorrt-rtx", bundle)
+
+
 ENGINES: Mapping[str, EngineEntry] = {
     "onnxruntime": EngineEntry("onnxruntime", "cpu", _open_onnxruntime),
     "openvino": EngineEntry("openvino", "cpu", _open_openvino),
+    "tensorrt": EngineEntry("tensorrt", "gpu", _open_tensorrt, built=True),
+    "tensorrt-rtx": EngineEntry("tensorrt_rtx", "tensorrt-rtx", _open_tensorrt_rtx, built=True),
 }
 
 
@@ -104,10 +146,9 @@ def open_engine(name: str, bundle: Bundle, threads: int | None = None) -> Engine
     try:
         return _open(name, bundle, threads)
     except ImportError as error:
-        entry = ENGINES[name]
-        raise EdgeMtlError(
-            f"the engine {name} is not installed ({error}): pip install 'edge-mtl[{entry.extra}]'"
-        ) from error
+        missing = (error.name or "").partition(".")[0]
+        remedy = install_command(missing if missing in EXTRA_OF else ENGINES[name].module)
+        raise EdgeMtlError(f"the engine {name} is not installed ({error}): {remedy}") from error
 
 
 def _open(name: str, bundle: Bundle, threads: int | None) -> Engine:
@@ -125,16 +166,17 @@ def _open_fastest(bundle: Bundle, threads: int | None) -> Engine:
     """Open every installed engine in turn and keep the one with the lowest median latency."""
     opened: list[Engine] = []
     problems: list[EdgeMtlError] = []
-    for name in ENGINES:
+    suitable = {name: entry for name, entry in ENGINES.items() if entry.suits(bundle)}
+    for name in suitable:
         engine = _open_if_usable(name, bundle, threads, problems)
         if engine is not None:
             opened.append(engine)
     if not opened:
         if problems:
             raise problems[0]
-        extras = sorted({entry.extra for entry in ENGINES.values()})
+        extras = sorted({entry.extra for entry in suitable.values()})
         raise EdgeMtlError(
-            f"no engine is installed, expected one of {', '.join(ENGINES)}: "
+            f"no engine is installed, expected one of {', '.join(suitable)}: "
             f"pip install 'edge-mtl[{','.join(extras)}]'"
         )
     for problem in problems:
@@ -187,7 +229,11 @@ def refusal(name: str, bundle: Bundle, error: Exception) -> EdgeMtlError:
     """The error for a network that an engine cannot load or run, with the engine's reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = lines[-1] if lines else type(error).__name__
-    others = " or ".join(f"--engine {other}" for other in ENGINES if other != name)
+    others = " or ".join(
+        f"--engine {other}"
+        for other, entry in ENGINES.items()
+        if other != name and entry.suits(bundle)
+    )
     return EdgeMtlError(
         f"{bundle.path}: {name} refuses the network ({reason}); try {others}, or export it again"
     )
@@ -202,10 +248,10 @@ class EdgeBuffers:
     outputs: dict[str, NDArray[Any]]
 
 
-def edge_buffers(
+def check_edges(
     name: str, bundle: Bundle, network: Mapping[str, tuple[tuple[int | None, ...], str]]
-) -> EdgeBuffers:
-    """Allocate the input and output buffers that the manifest describes, all zero.
+) -> None:
+    """Compare the tensors that the manifest describes with those of the network.
 
     Args:
         name: the engine's, for messages.
@@ -218,7 +264,6 @@ def edge_buffers(
             would read or write past the buffer.
     """
     manifest = bundle.manifest
-    buffers = {}
     for tensor in (manifest.input, *manifest.planes, *manifest.outputs):
         if tensor.name not in network:
             raise EdgeMtlError(
@@ -237,7 +282,17 @@ def edge_buffers(
                 f"{'x'.join(map(str, tensor.shape))}, the network has {dtype} {found}; "
                 "export it again"
             )
-        buffers[tensor.name] = np.zeros(tensor.shape, tensor.dtype)
+
+
+def edge_buffers(
+    name: str, bundle: Bundle, network: Mapping[str, tuple[tuple[int | None, ...], str]]
+) -> EdgeBuffers:
+    """Allocate the input and output buffers that the manifest describes, all zero; arguments and
+    errors as of `check_edges`."""
+    check_edges(name, bundle, network)
+    manifest = bundle.manifest
+    described = manifest.input, *manifest.planes, *manifest.outputs
+    buffers = {tensor.name: np.zeros(tensor.shape, tensor.dtype) for tensor in described}
     image = buffers.pop(manifest.input.name)
     planes = {tensor.name: buffers.pop(tensor.name) for tensor in manifest.planes}
     return EdgeBuffers(image, planes, buffers)

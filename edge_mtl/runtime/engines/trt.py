@@ -1,0 +1,180 @@
+"""TensorRT and TensorRT-RTX: the same interface under two module names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mtl.bundle import REBUILD, Bundle
+from edge_mtl.engine_file import platform_here
+from edge_mtl.errors import EdgeMtlError
+from edge_mtl.gpu.context import owned_gpu, pycuda_driver
+from edge_mtl.gpu.cuda_graph import NON_BLOCKING
+from edge_mtl.gpu.pinned_array import PinnedArray
+from edge_mtl.runtime.engines import check_edges
+from edge_mtl.tensor_spec import TensorSpec
+from edge_mtl.tensorrt_log import logger_of
+
+
+class TensorRtEngine:
+    """The engine of a bundle that was built for the module, its version and the GPU at hand.
+
+    What it was built for is compared before it is loaded, and its tensors with the manifest before
+    it runs: names, shapes, dtypes, directions. Buffers are allocated once, in the GPU's memory and
+    pinned on the host. An engine for several batch sizes runs one frame.
+
+    Raises:
+        EdgeMtlError: there is no GPU, the bundle has no engine that fits it and the module, or the
+            engine cannot be loaded or is not that of the manifest.
+        ModuleNotFoundError: PyCUDA or the module is not installed.
+    """
+
+    capturable = True
+
+    def __init__(self, name: str, bundle: Bundle) -> None:
+        self.name = name
+        self.input_tensor = bundle.manifest.input
+        self.plane_tensors = bundle.manifest.planes
+        self.output_tensors = bundle.manifest.outputs
+        trt = import_module(name.replace("-", "_"))
+        with owned_gpu():
+            driver = pycuda_driver()
+            logger, self._messages = logger_of(trt)
+            self._messages.clear()
+            self._runtime: Any = trt.Runtime(logger)
+            self._engine: Any = self._load(trt, bundle, driver.Device(0).compute_capability())
+            self._check(trt, bundle)
+            self._context: Any = _execution_context(trt, self._engine)
+            if self._context is None:
+                raise EdgeMtlError(
+                    f"{bundle.path}: {self.name} cannot run the engine here: "
+                    f"{self._messages.reason()}"
+                )
+            self._set_shapes(bundle)
+            self._stream: Any = driver.Stream(NON_BLOCKING)
+            inputs = self.input_tensor, *self.plane_tensors
+            self._inputs = {each.name: PinnedArray(each.shape, each.dtype) for each in inputs}
+            self._outputs = {
+                each.name: PinnedArray(each.shape, each.dtype) for each in self.output_tensors
+            }
+            for tensor, array in {**self._inputs, **self._outputs}.items():
+                self._context.set_tensor_address(tensor, array.address)
+        self.on_gpu: Mapping[str, Any] = {**self._inputs, **self._outputs}
+        self.image: NDArray[Any] = self._inputs[self.input_tensor.name].host
+        self.planes: Mapping[str, NDArray[Any]] = {
+            each.name: self._inputs[each.name].host for each in self.plane_tensors
+        }
+        self.outputs: Mapping[str, NDArray[Any]] = {
+            name: array.host for name, array in self._outputs.items()
+        }
+
+    def infer(self) -> None:
+        """Run the network from `image` and `planes` to `outputs`. Releases the interpreter lock."""
+        with owned_gpu():
+            self._inputs[self.input_tensor.name].to_gpu(self._stream)
+            self.enqueue(self._stream)
+            for array in self._outputs.values():
+                array.to_host(self._stream)
+            self._stream.synchronize()
+
+    def enqueue(self, stream: Any) -> None:
+        """As of `GpuEngine`. The first call must not be captured: TensorRT allocates in it."""
+        for tensor in self.plane_tensors:
+            self._inputs[tensor.name].to_gpu(stream)
+        if not self._context.execute_async_v3(stream.handle):
+            raise EdgeMtlError(f"{self.name} cannot run the engine: {self._messages.reason()}")
+
+    def close(self) -> None:
+        """Release the network; the buffers are not to be used any more. Twice does no harm."""
+        if self._engine is None:
+            return
+        with owned_gpu():
+            self._context = self._engine = self._runtime = self._stream = None
+            self._inputs, self._outputs = {}, {}
+            self.on_gpu = self.planes = self.outputs = {}
+            self.image = np.empty(0, self.input_tensor.dtype)
+
+    def _load(self, trt: Any, bundle: Bundle, capability: tuple[int, int]) -> Any:
+        version = str(trt.__version__)
+        name, plan = bundle.engine(trt.__name__, version, capability, platform_here())
+        core = bundle.manifest.engines[name].dla
+        if core is not None:
+            if core >= self._runtime.num_DLA_cores:
+                raise EdgeMtlError(
+                    f"{bundle.path}: {name} was built for DLA core {core}, found "
+                    f"{self._runtime.num_DLA_cores} cores here; {REBUILD.format(path=bundle.path)}"
+                )
+            self._runtime.DLA_core = core
+        engine = self._runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            raise EdgeMtlError(
+                f"{bundle.path}: {self.name} {version} cannot load {name} "
+                f"({self._messages.reason()}); {REBUILD.format(path=bundle.path)}"
+            )
+        return engine
+
+    def _check(self, trt: Any, bundle: Bundle) -> None:
+        """Compare every tensor of the engine with the manifest."""
+        engine = self._engine
+        names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+        check_edges(self.name, bundle, {name: _described(trt, engine, name) for name in names})
+        directions = {
+            **dict.fromkeys(_names(self.input_tensor, *self.plane_tensors), trt.TensorIOMode.INPUT),
+            **dict.fromkeys(_names(*self.output_tensors), trt.TensorIOMode.OUTPUT),
+        }
+        for name in names:
+            if directions.get(name) != engine.get_tensor_mode(name):
+                raise EdgeMtlError(
+                    f"{bundle.path}: expected an engine with the inputs and outputs "
+                    f"{', '.join(directions)}, found {', '.join(names)} ({name!r} as "
+                    f"{engine.get_tensor_mode(name).name.lower()}); "
+                    f"{REBUILD.format(path=bundle.path)}"
+                )
+            if engine.get_tensor_format(name) != trt.TensorFormat.LINEAR:
+                raise EdgeMtlError(
+                    f"{bundle.path}: expected tensor {name!r} in rows, found the format "
+                    f"{engine.get_tensor_format(name).name}; {REBUILD.format(path=bundle.path)}"
+                )
+
+    def _set_shapes(self, bundle: Bundle) -> None:
+        """Fix the batch of an engine that leaves it open."""
+        for tensor in (self.input_tensor, *self.plane_tensors):
+            if not self._context.set_input_shape(tensor.name, tensor.shape):
+                raise EdgeMtlError(
+                    f"{bundle.path}: {self.name} does not take tensor {tensor.name!r} as "
+                    f"{'x'.join(map(str, tensor.shape))} ({self._messages.reason()}); build the "
+                    "engine for a batch of one frame, among others"
+                )
+
+
+def _names(*tensors: TensorSpec) -> list[str]:
+    return [tensor.name for tensor in tensors]
+
+
+def _described(trt: Any, engine: Any, name: str) -> tuple[tuple[int | None, ...], str]:
+    shape = tuple(None if size < 0 else size for size in engine.get_tensor_shape(name))
+    dtype = engine.get_tensor_dtype(name)
+    known = {
+        trt.DataType.FLOAT: "float32",
+        trt.DataType.HALF: "float16",
+        trt.DataType.INT8: "int8",
+    }
+    return shape, known.get(dtype, dtype.name)
+
+
+def _execution_context(trt: Any, engine: Any) -> Any:
+    """A context whose kernels are those that will run, at once.
+
+    TensorRT-RTX compiles kernels for shapes that the engine leaves open in the background, and
+    would leave those that stand in for them in a graph that is captured meanwhile.
+    """
+    strategy = getattr(trt, "DynamicShapesKernelSpecializationStrategy", None)
+    if strategy is None:
+        return engine.create_execution_context()
+    config = engine.create_runtime_config()
+    config.dynamic_shapes_kernel_specialization_strategy = strategy.EAGER
+    return engine.create_execution_context(config)
