@@ -1,7 +1,12 @@
-"""A network small enough to make on the spot, for every test that needs a bundle."""
+"""A network small enough to make on the spot, for every test that needs a bundle, and the GPU's
+kernels for the host."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -223,3 +228,25 @@ def _assert_same_scene(found: Scene, expected: Scene) -> None:
 def assert_same() -> Callable[[Scene, Scene], None]:
     """Every bit of two scenes' results is the same."""
     return _assert_same_scene
+
+
+KERNELS = Path(__file__).parents[1] / "kernels"
+SHIM = "-x c++ -std=c++20 -O1 -ffp-contract=off -shared -fPIC -pthread -Wall -Wextra -Werror"
+
+
+@pytest.fixture(scope="session")
+def on_host(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ctypes.CDLL]:
+    """A GPU's kernel, compiled for the host (kernels/host_shim.h), with the flags that are in the
+    environment as EDGE_MTL_SHIM_FLAGS."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("no g++ to compile the kernel with")
+
+    def compiled(source: str) -> ctypes.CDLL:
+        library = tmp_path_factory.mktemp("shim") / "kernel.so"
+        flags = f"{SHIM} -Wno-unknown-pragmas {os.environ.get('EDGE_MTL_SHIM_FLAGS', '')}"
+        files = [str(KERNELS / source), "-o", str(library)]
+        subprocess.run([compiler, *flags.split(), *files], check=True)
+        return ctypes.CDLL(str(library))
+
+    return compiled

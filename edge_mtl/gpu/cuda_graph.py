@@ -61,8 +61,8 @@ class CudaGraph:
                 raise GraphError(f"no CUDA graph can be made: {reason}")
             self._executable = _instantiate(graph)
         finally:
-            _discard("cuGraphDestroy", graph)
-        self._destroy = weakref.finalize(self, _discard, "cuGraphExecDestroy", self._executable)
+            _driver().cuGraphDestroy(graph)
+        self._destroy = weakref.finalize(self, _driver().cuGraphExecDestroy, self._executable)
 
     def launch(self) -> None:
         """Have the stream do the work once more. Does not wait.
@@ -91,7 +91,7 @@ class Stopwatch:
         self._events = [_Handle() for _ in range(marks)]
         for event in self._events:
             _call("cuEventCreate", ctypes.byref(event), ctypes.c_uint(_EVENT_DEFAULT))
-            weakref.finalize(self, _discard, "cuEventDestroy_v2", event)
+            weakref.finalize(self, _driver().cuEventDestroy_v2, event)
 
     def mark(self, index: int, stream: int, *, captured: bool = False) -> None:
         """Have the stream note the time when it comes here; `captured` while it is captured.
@@ -131,11 +131,6 @@ def _instantiate(graph: ctypes.c_void_p) -> ctypes.c_void_p:
         nowhere, no_room = _Handle(), ctypes.c_size_t(0)
         _call("cuGraphInstantiate_v2", ctypes.byref(executable), graph, nowhere, nowhere, no_room)
     return executable
-
-
-def _discard(name: str, handle: ctypes.c_void_p) -> None:
-    """Destroy what nobody asks for again: there is nothing to do about an error any more."""
-    getattr(_driver(), name)(handle)
 
 
 def _call(name: str, *arguments: Any) -> None:

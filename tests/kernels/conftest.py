@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import subprocess
@@ -73,27 +72,6 @@ sys.exit(pytest.main([*sys.argv[2:], "-q", "-s", "-p", "no:cacheprovider"]))
         )
 
     return run
-
-
-SHIM = "-x c++ -std=c++20 -O1 -ffp-contract=off -shared -fPIC -pthread -Wall -Wextra -Werror"
-
-
-@pytest.fixture(scope="session")
-def on_host(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ctypes.CDLL]:
-    """A GPU's kernel, compiled for the host (kernels/host_shim.h), with the flags that are in the
-    environment as EDGE_MTL_SHIM_FLAGS."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        pytest.skip("no g++ to compile the kernel with")
-
-    def compiled(source: str) -> ctypes.CDLL:
-        library = tmp_path_factory.mktemp("shim") / "kernel.so"
-        flags = f"{SHIM} -Wno-unknown-pragmas {os.environ.get('EDGE_MTL_SHIM_FLAGS', '')}"
-        files = [str(ROOT / "kernels" / source), "-o", str(library)]
-        subprocess.run([compiler, *flags.split(), *files], check=True)
-        return ctypes.CDLL(str(library))
-
-    return compiled
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,8 @@ the same kernel on the host (kernels/host_shim.h)."""
 
 from __future__ import annotations
 
-import ctypes
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +13,8 @@ from numpy.typing import NDArray
 
 from edge_mtl import reference
 from edge_mtl.errors import EdgeMtlError, UsageError
-from edge_mtl.gpu import FusedHead, Preprocessor, fused_head, kernel_code
+from edge_mtl.gpu import FusedHead, Preprocessor, kernel_code
+from edge_mtl.gpu.context import owned_gpu
 from edge_mtl.placement import Placement
 from edge_mtl.spec import InputSpec, ModelSpec
 from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
@@ -44,74 +42,10 @@ class OnDevice:
         self.__cuda_array_interface__ = array.__array_interface__
 
 
-class Allocation:
-    def __init__(self, size: int) -> None:
-        self.memory = np.full(size, 0xAA, np.uint8)
-
-    def __int__(self) -> int:
-        return self.memory.ctypes.data
-
-
-class DriverError(Exception):
-    pass
-
-
-def bytes_of(buffer: Any) -> tuple[int, int]:
-    if isinstance(buffer, np.ndarray):
-        return buffer.ctypes.data, buffer.nbytes
-    if isinstance(buffer, Allocation):
-        return int(buffer), buffer.memory.nbytes
-    return ctypes.addressof(buffer), ctypes.sizeof(buffer)
-
-
-def copy(target: Any, source: Any, stream: Any = None) -> None:
-    (to, room), (start, size) = bytes_of(target), bytes_of(source)
-    ctypes.memmove(to, start, min(room, size))
-
-
-@pytest.fixture(scope="module")
-def launches(on_host: Callable[[str], ctypes.CDLL]) -> dict[str, Any]:
-    return {
-        "edge_mtl_fused_head": on_host("head_on_host.cpp").run_head,
-        "edge_mtl_preprocess": on_host("preprocess_on_host.cpp").run_preprocess,
-    }
-
-
 @pytest.fixture
-def driver(launches: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """`pycuda.driver`, whose modules have the kernels of any file."""
-
-    def function(name: str) -> Callable[..., None]:
-        def launch(
-            plan: np.intp, grid: tuple[int, int], block: tuple[int, int, int], stream: Any
-        ) -> None:
-            assert block[1:] == (1, 1)
-            launches[name](ctypes.c_void_p(int(plan)), grid[0], 2)
-
-        return launch
-
-    def module(data: object) -> Any:
-        return SimpleNamespace(get_function=function)
-
-    device = SimpleNamespace(name=lambda: "Board", compute_capability=lambda: (8, 7))
-    context = SimpleNamespace(synchronize=lambda: None, get_device=lambda: device)
-    fake: Any = ModuleType("pycuda.driver")
-    fake.Error, fake.CompileError, fake.Context = DriverError, DriverError, context
-    fake.mem_alloc, fake.pagelocked_empty = Allocation, np.empty
-    fake.memcpy_htod = fake.memcpy_htod_async = fake.memcpy_dtoh_async = copy
-    fake.module_from_file = fake.module_from_buffer = module
-    compiler: Any = ModuleType("pycuda.compiler")
-    package: Any = ModuleType("pycuda")
-    package.driver, package.compiler = fake, compiler
-    for name, each in (("", package), (".driver", fake), (".compiler", compiler)):
-        monkeypatch.setitem(sys.modules, f"pycuda{name}", each)
-    for name in ("fused_head", "preprocess"):
-        (tmp_path / f"{name}.fatbin").touch()
-        (tmp_path / f"{name}.cu").write_text(f"source of {name}")
-    monkeypatch.setattr(kernel_code, "code_folder", lambda: tmp_path)
-    # A block of the host has fewer threads.
-    monkeypatch.setattr(fused_head, "THREADS", 32)
-    return fake
+def owned(gpu: Any) -> Iterator[None]:
+    with owned_gpu():
+        yield
 
 
 @pytest.fixture
@@ -126,7 +60,7 @@ def raw() -> dict[str, NDArray[Any]]:
 TENSORS = [TensorSpec(each.name, (2, *each.shape[1:])) for each in SPEC.output_tensors]
 
 
-@pytest.mark.usefixtures("driver")
+@pytest.mark.usefixtures("owned")
 def test_the_head_of_a_batch_equals_the_twins(raw: dict[str, NDArray[Any]]) -> None:
     head = FusedHead(SPEC, TENSORS, PLACEMENTS, "frame")
     for launch in range(2):  # bound twice: the outputs of some engines move
@@ -148,7 +82,7 @@ def test_the_head_of_a_batch_equals_the_twins(raw: dict[str, NDArray[Any]]) -> N
             )
 
 
-@pytest.mark.usefixtures("driver")
+@pytest.mark.usefixtures("owned")
 def test_frames_are_staged_or_read_where_they_are() -> None:
     tensor = TensorSpec("image", (2, 3, 64, 96), "uint8", 0.02, 114)
     rng = np.random.default_rng(6)
@@ -175,7 +109,7 @@ def test_frames_are_staged_or_read_where_they_are() -> None:
         preprocess.bind([OnDevice(frame) for frame in now[:1]])
 
 
-@pytest.mark.usefixtures("driver")
+@pytest.mark.usefixtures("owned")
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -195,10 +129,12 @@ def test_what_is_no_raw_output_is_refused(
 
 
 def test_a_refused_binary_is_replaced_by_the_compiled_source(
-    driver: Any, monkeypatch: pytest.MonkeyPatch
+    owned: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    driver = sys.modules["pycuda.driver"]
+
     def refuse(path: str) -> None:
-        raise DriverError("no kernel image")
+        raise driver.Error("no kernel image")
 
     sources = []
 
