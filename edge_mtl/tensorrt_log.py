@@ -14,7 +14,7 @@ from typing import Any
 _log = logging.getLogger(__name__)
 
 # "IBuilder::build: Error Code 4: API Usage Error (what happened. In validate at /_src/a.cpp:4)"
-_FRAME = re.compile(r"^(?:\[?[\w.:]+\]?:*\s*)*(?:\[\w+\]\s*)?Error Code \d+:\s*(?P<what>.*)$", re.S)
+_FRAME = re.compile(r"^[\w.:\[\]\s]*?Error Code \d+:\s*(?P<what>.*)$", re.S)
 _PLACE = re.compile(r"\s*\.?\s*In (?:operator\(\)|\w+) at /\S+\.\w+:\d+\)?")
 # Every real error drags this behind it on a machine without a GPU.
 _NO_DRIVER = ("catchCudaError", "CUDA driver version is insufficient")

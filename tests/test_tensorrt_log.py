@@ -35,3 +35,11 @@ def test_what_has_no_frame_stays() -> None:
     assert plain("setX() is unsupported\n  in TensorRT-RTX.") == (
         "setX() is unsupported in TensorRT-RTX."
     )
+
+
+def test_a_long_message_takes_no_time() -> None:
+    """An expression with one repetition in another took seconds for ten words, and years for
+    these."""
+    words = "the magic tag does not match what this version expects " * 20
+    assert plain(f"[dispatch.cpp::load::48] Error Code 1: {words}") == words.strip()
+    assert plain(words) == words.strip()
