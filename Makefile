@@ -59,7 +59,7 @@ gpu-check: gpu $(VENV)/.dev  ## What works on this machine, and the tests that n
 	@command -v compute-sanitizer || echo "gpu-check: no compute-sanitizer on the PATH, left out" >&2
 	@command -v compute-sanitizer >/dev/null || exit 0; for tool in memcheck racecheck; do \
 		compute-sanitizer --tool $$tool --error-exitcode 1 \
-			$(BIN)/python -m pytest tests/gpu/test_kernels.py || exit; done
+			$(BIN)/python -m pytest tests/gpu/test_kernels.py tests/gpu/test_cuda_graph.py || exit; done
 
 gpu:
 	@nvidia-smi -L || { echo "gpu-check: nvidia-smi finds no GPU on this machine" >&2; exit 1; }

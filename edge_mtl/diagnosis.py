@@ -126,15 +126,16 @@ def _gpus(builders: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _pycuda() -> Finding:
-    """PyCUDA, whose driver module needs that of the GPU."""
+    """PyCUDA, with the driver that it needs."""
+    from edge_mtl.gpu.context import pycuda_driver
+
     finding = _imported("PyCUDA", "pycuda")
     if finding.state != "ok":
         return finding
     try:
-        import_module("pycuda.driver")
-    except ImportError as error:
-        remedy = "install the NVIDIA driver, or reinstall pycuda where it is there"
-        return Finding("PyCUDA", "missing", str(error), remedy)
+        pycuda_driver()
+    except EdgeMtlError as error:
+        return Finding("PyCUDA", "missing", f"{finding.found}, which does not work", str(error))
     return finding
 
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from edge_mtl.diagnosis import Finding, examine
+from edge_mtl.gpu.context import driver_library, pycuda_driver
 from edge_mtl.machine import Gpu, Machine, cameras, gpus
 
 
@@ -95,7 +96,8 @@ def test_gpus_are_asked_of_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def gpu_box(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine with a GPU, a driver and kernels for it, and nothing installed beside them."""
-    monkeypatch.setattr("ctypes.CDLL", lambda name: FakeCuda())
+    monkeypatch.setattr("ctypes.CDLL", lambda name, mode=0: FakeCuda())
+    driver_library.cache_clear()
     for module in ("onnxruntime", "openvino", "tensorrt", "tensorrt_rtx", "pycuda"):
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr("shutil.which", lambda name: f"/cuda/bin/{name}")
@@ -118,13 +120,16 @@ def test_what_tensorrt_needs_on_a_gpu_box_is_told(gpu_box: pytest.MonkeyPatch) -
     install(gpu_box, "tensorrt_rtx", __version__="1.7.1")
     install(gpu_box, "pycuda", VERSION_TEXT="2026.1")
     gpu_box.setitem(sys.modules, "pycuda.driver", None)
+    pycuda_driver.cache_clear()
     findings = by_subject()
     assert "tensorrt" not in findings  # one of the two is enough
     assert findings["PyCUDA"].state == "missing"
     assert not examine().ready
-    install(gpu_box, "pycuda.driver")
+    install(gpu_box, "pycuda.driver", init=lambda: None, Error=OSError)
+    sys.modules["pycuda"].driver = sys.modules["pycuda.driver"]  # type: ignore[attr-defined]
     assert by_subject()["PyCUDA"] == Finding("PyCUDA", "ok", "2026.1")
     assert examine().ready
+    pycuda_driver.cache_clear()
 
 
 def test_kernels_that_nothing_can_compile_are_told(

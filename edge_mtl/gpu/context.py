@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from edge_mtl.errors import EdgeMtlError
@@ -42,21 +44,23 @@ def owned_gpu() -> Iterator[None]:
             ) from error
 
 
+@cache
 def pycuda_driver() -> Any:
     """The module `pycuda.driver`, initialised.
 
     Raises:
-        EdgeMtlError: this machine has no driver, or the driver finds no GPU.
+        EdgeMtlError: this machine has no driver, the driver finds no GPU, or PyCUDA is broken.
         ModuleNotFoundError: PyCUDA is not installed.
     """
+    import pycuda  # that it is not installed is told first
+
+    driver_library()
+    driver: Any
     try:
-        from pycuda import driver
-    except ModuleNotFoundError:
-        raise
-    except ImportError as error:  # libcuda.so.1, which comes with the driver
+        driver = import_module("pycuda.driver")
+    except ImportError as error:
         raise EdgeMtlError(
-            f"expected an NVIDIA GPU with its driver, found no driver ({error}): install it, or "
-            "take an engine that runs on the processor"
+            f"pycuda {pycuda.VERSION_TEXT} is installed but broken ({error}): reinstall it"
         ) from error
     try:
         driver.init()
@@ -66,6 +70,25 @@ def pycuda_driver() -> Any:
             "that runs on the processor"
         ) from error
     return driver
+
+
+@cache
+def driver_library() -> Any:
+    """The driver itself, libcuda.so.1.
+
+    Its symbols are there for what is loaded later: a PyCUDA that was built where there is no driver
+    is not linked with it.
+
+    Raises:
+        EdgeMtlError: this machine has no driver.
+    """
+    try:
+        return ctypes.CDLL("libcuda.so.1", mode=ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        raise EdgeMtlError(
+            f"expected an NVIDIA GPU with its driver, found no driver ({error}): install it, or "
+            "take an engine that runs on the processor"
+        ) from error
 
 
 @cache

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from edge_mtl.errors import EdgeMtlError
+from edge_mtl.gpu.context import driver_library
 
 # Of cuda.h
 NON_BLOCKING = 1  # a stream that does not wait for the default one
@@ -61,8 +61,10 @@ class CudaGraph:
                 raise GraphError(f"no CUDA graph can be made: {reason}")
             self._executable = _instantiate(graph)
         finally:
-            _driver().cuGraphDestroy(graph)
-        self._destroy = weakref.finalize(self, _driver().cuGraphExecDestroy, self._executable)
+            driver_library().cuGraphDestroy(graph)
+        self._destroy = weakref.finalize(
+            self, driver_library().cuGraphExecDestroy, self._executable
+        )
 
     def launch(self) -> None:
         """Have the stream do the work once more. Does not wait.
@@ -91,7 +93,7 @@ class Stopwatch:
         self._events = [_Handle() for _ in range(marks)]
         for event in self._events:
             _call("cuEventCreate", ctypes.byref(event), ctypes.c_uint(_EVENT_DEFAULT))
-            weakref.finalize(self, _driver().cuEventDestroy_v2, event)
+            weakref.finalize(self, driver_library().cuEventDestroy_v2, event)
 
     def mark(self, index: int, stream: int, *, captured: bool = False) -> None:
         """Have the stream note the time when it comes here; `captured` while it is captured.
@@ -117,14 +119,9 @@ class Stopwatch:
         return times
 
 
-@cache
-def _driver() -> Any:
-    return ctypes.CDLL("libcuda.so.1")
-
-
 def _instantiate(graph: ctypes.c_void_p) -> ctypes.c_void_p:
     executable = _Handle()
-    if hasattr(_driver(), "cuGraphInstantiateWithFlags"):  # from CUDA 11.4 on
+    if hasattr(driver_library(), "cuGraphInstantiateWithFlags"):  # from CUDA 11.4 on
         flags = ctypes.c_ulonglong(0)
         _call("cuGraphInstantiateWithFlags", ctypes.byref(executable), graph, flags)
     else:
@@ -135,9 +132,9 @@ def _instantiate(graph: ctypes.c_void_p) -> ctypes.c_void_p:
 
 def _call(name: str, *arguments: Any) -> None:
     """Call the driver; arguments are of ctypes, so that none is passed as a shorter integer."""
-    status = getattr(_driver(), name)(*arguments)
+    status = getattr(driver_library(), name)(*arguments)
     if status:
         text = ctypes.c_char_p()
-        _driver().cuGetErrorString(ctypes.c_int(status), ctypes.byref(text))
+        driver_library().cuGetErrorString(ctypes.c_int(status), ctypes.byref(text))
         said = (text.value or b"an error without a name").decode(errors="replace")
         raise GraphError(f"{name} failed: {said} (CUDA error {status})")

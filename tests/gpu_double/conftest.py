@@ -313,9 +313,12 @@ def gpu(launches: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     for name, each in (("", package), (".driver", package.driver), (".compiler", compiler)):
         monkeypatch.setitem(sys.modules, f"pycuda{name}", each)
     library = LibCuda(double)
-    monkeypatch.setattr(cuda_graph, "_driver", lambda: library)
+    for module in (context, cuda_graph):
+        monkeypatch.setattr(module, "driver_library", lambda: library)
     double.library = library  # type: ignore[attr-defined]
-    context._primary_context.cache_clear()
+    package.VERSION_TEXT = "2026.1"
+    for cached in (context.pycuda_driver, context._primary_context):
+        cached.cache_clear()
     for name in ("fused_head", "preprocess"):
         (tmp_path / f"{name}.fatbin").touch()
         (tmp_path / f"{name}.cu").write_text(f"source of {name}")
@@ -323,7 +326,8 @@ def gpu(launches: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     # A block of the host has fewer threads.
     monkeypatch.setattr(fused_head, "THREADS", 32)
     yield double
-    context._primary_context.cache_clear()
+    for cached in (context.pycuda_driver, context._primary_context):
+        cached.cache_clear()
 
 
 class DataType(enum.Enum):

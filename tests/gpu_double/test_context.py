@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.gpu.context import owned_gpu, pycuda_driver
+from edge_mtl.gpu.context import driver_library, owned_gpu, pycuda_driver
 
 
 def test_the_context_is_on_the_stack_only_while_the_gpu_is_owned(gpu: Any) -> None:
@@ -49,7 +49,7 @@ def test_what_the_driver_reports_is_one_line() -> None:
         raise driver.Error("cuMemAlloc failed:\n out of memory")
 
 
-def test_no_driver_no_gpu_and_no_pycuda_are_told_apart(
+def test_no_gpu_a_broken_pycuda_and_none_are_told_apart(
     gpu: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = sys.modules["pycuda.driver"]
@@ -57,20 +57,26 @@ def test_no_driver_no_gpu_and_no_pycuda_are_told_apart(
     def no_device() -> None:
         raise driver.Error("cuInit failed: no CUDA-capable device is detected")
 
+    def told(kind: type[Exception], message: str) -> None:
+        pycuda_driver.cache_clear()
+        with pytest.raises(kind, match=message), owned_gpu():
+            pass
+        assert gpu.depth == 0
+
     monkeypatch.setattr(driver, "init", no_device)
-    with pytest.raises(EdgeMtlError, match="the driver says: cuInit failed: no CUDA"), owned_gpu():
-        pass
-    monkeypatch.setitem(sys.modules, "pycuda", NoLibrary("pycuda"))
-    with pytest.raises(EdgeMtlError, match=r"no driver \(libcuda.so.1: cannot open"), owned_gpu():
-        pass
+    told(EdgeMtlError, "expected an NVIDIA GPU, the driver says: cuInit failed: no CUDA-capable")
+    monkeypatch.delattr(sys.modules["pycuda"], "driver")
+    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
+    told(EdgeMtlError, r"pycuda 2026.1 is installed but broken \(.*\): reinstall it")
     monkeypatch.setitem(sys.modules, "pycuda", None)
-    with pytest.raises(ModuleNotFoundError, match="pycuda"), owned_gpu():
-        pass
-    assert gpu.depth == 0
+    told(ModuleNotFoundError, "pycuda")
 
 
-class NoLibrary(type(sys)):  # type: ignore[misc]
-    """`pycuda` where its driver module cannot be loaded."""
+def test_no_driver_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str, mode: int) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
 
-    def __getattr__(self, name: str) -> Any:
-        raise ImportError("libcuda.so.1: cannot open shared object file")
+    driver_library.cache_clear()
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    with pytest.raises(EdgeMtlError, match=r"found no driver \(libcuda.so.1: cannot open"):
+        driver_library()
