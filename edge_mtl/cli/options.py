@@ -14,7 +14,11 @@ from edge_mtl.errors import EdgeMtlError
 
 Model = Annotated[str, typer.Argument(help="A bundle, or the name of one that ships: driving-s.")]
 EngineName = Annotated[
-    str, typer.Option("--engine", help="auto (the fastest installed), onnxruntime or openvino.")
+    str,
+    typer.Option(
+        "--engine",
+        help="auto (the fastest installed), onnxruntime, openvino, tensorrt or tensorrt-rtx.",
+    ),
 ]
 Threads = Annotated[
     int | None,
