@@ -34,9 +34,9 @@ def command(
 ) -> None:
     from rich.console import Console
 
+    from edge_mtl.cli.model_files import open_pipeline
     from edge_mtl.machine import Machine
     from edge_mtl.runtime.benchmark import measure
-    from edge_mtl.runtime.pipeline import Pipeline
     from edge_mtl.runtime.sources import Frame, open_source
 
     progress = Console(stderr=True)
@@ -49,7 +49,7 @@ def command(
     finally:
         opened.close()
     with (
-        Pipeline.open(model, engine, threads, masks.value, trust) as pipeline,
+        open_pipeline(model, engine, threads, masks.value, trust) as pipeline,
         progress.status(f"measuring for {seconds:g} s"),
     ):
         report = measure(pipeline, frames, seconds)

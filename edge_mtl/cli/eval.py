@@ -110,15 +110,11 @@ def _open(path: Path, engine: str, threads: int | None) -> tuple[ModelSpec, Engi
         UsageError: an engine is asked for that does not run checkpoints.
     """
     if path.suffix == ".safetensors":
-        from edge_mtl.network.checkpoint import load_checkpoint
+        from edge_mtl.cli.model_files import open_checkpoint
+
+        network = open_checkpoint(path, engine)
         from edge_mtl.network.engine import TorchEngine
 
-        if engine not in ("auto", TorchEngine.name):
-            raise UsageError(
-                f"{engine} runs bundles, and {path} is a checkpoint, which torch runs; leave "
-                "--engine out, or give a bundle that `edge-mtl export` made of it"
-            )
-        network = load_checkpoint(path)
         return network.spec, TorchEngine(network, network.spec, threads), network
     from edge_mtl.bundle import Bundle
     from edge_mtl.runtime.engines import open_engine

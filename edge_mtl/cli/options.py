@@ -17,7 +17,8 @@ EngineName = Annotated[
     str,
     typer.Option(
         "--engine",
-        help="auto (the fastest installed), onnxruntime, openvino, tensorrt or tensorrt-rtx.",
+        help="auto (the fastest installed), onnxruntime, openvino, tensorrt or tensorrt-rtx; "
+        "torch for a checkpoint.",
     ),
 ]
 Threads = Annotated[

@@ -53,15 +53,15 @@ def command(
     from rich.console import Console
     from rich.progress import TextColumn
 
+    from edge_mtl.cli.model_files import open_pipeline
     from edge_mtl.cli.progress import make_progress
-    from edge_mtl.runtime.pipeline import Pipeline
     from edge_mtl.runtime.sources import open_source
     from edge_mtl.runtime.stream import Stream
 
     with ExitStack() as stack:
         opened = open_source(source)
         stack.callback(opened.close)
-        pipeline = stack.enter_context(Pipeline.open(model, engine, threads, masks.value, trust))
+        pipeline = stack.enter_context(open_pipeline(model, engine, threads, masks.value, trust))
         sinks = _open_sinks(stack, opened, save, jsonl, show)
         progress = stack.enter_context(make_progress(TextColumn("{task.fields[latency]}")))
         total = min((n for n in (opened.length, frames) if n is not None), default=None)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from edge_mtl.spec import ModelSpec
 
@@ -45,14 +45,21 @@ class TorchEngine:
 
     @torch.inference_mode()
     def infer(self) -> None:
+        raw = self._run(torch.from_numpy(self.image).to(self._device))
+        for name, buffer in self.outputs.items():
+            torch.from_numpy(buffer).copy_(raw[name])
+
+    def _run(self, image: Tensor) -> dict[str, Tensor]:
+        """The raw outputs for a picture on the network's device and for `planes`."""
         # Channels last, as in training: the layout that convolutions on a CPU are fastest in.
-        image = torch.from_numpy(self.image).to(self._device, memory_format=torch.channels_last)
+        picture = image.to(memory_format=torch.channels_last)
         planes = {
             name: torch.from_numpy(buffer).to(self._device) for name, buffer in self.planes.items()
         }
-        raw = self._network(image, planes) if planes else self._network(image)
-        for name, buffer in self.outputs.items():
-            torch.from_numpy(buffer).copy_(raw[name])
+        raw: dict[str, Tensor] = (
+            self._network(picture, planes) if planes else self._network(picture)
+        )
+        return raw
 
     def close(self) -> None:
         """Nothing is held beyond the network itself."""

@@ -122,7 +122,11 @@ class Pipeline:
     ) -> Pipeline:
         """Open the engine for a bundle that is in memory; arguments and errors as of `open`."""
         opened = open_engine(engine, bundle, threads)
-        return cls(bundle.spec, opened, mask_size=mask_size, threads=threads)
+        try:
+            return cls(bundle.spec, opened, mask_size=mask_size, threads=threads)
+        except BaseException:
+            opened.close()
+            raise
 
     def __call__(
         self,

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from edge_mtl.cli import app
+from edge_mtl.errors import UsageError
 
 pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
 pytest.importorskip("onnxruntime", reason="the extra cpu is not installed")
@@ -281,3 +282,51 @@ def test_unreadable_images_are_counted(tiny_bundle_path: Path, tmp_path: Path) -
     assert result.exit_code == 0
     assert "skipped" in result.stderr
     assert "1 pictures unreadable" in result.stdout
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A network with random weights, as training saves one."""
+    pytest.importorskip("torch", reason="the extra train is not installed")
+    from edge_mtl.network.checkpoint import save_checkpoint
+    from edge_mtl.network.network import Network
+    from edge_mtl.spec import InputSpec, ModelSpec
+    from edge_mtl.tasks import SegmentationTask
+
+    tasks = (SegmentationTask(name="surface", classes=("road", "grass")),)
+    spec = ModelSpec(
+        name="tiny",
+        input=InputSpec(width=64, height=32),
+        backbone="edgenet-n",
+        neck_channels=8,
+        tasks=tasks,
+    )
+    save_checkpoint(tmp_path / "best.safetensors", spec, Network(spec).state_dict())
+    return tmp_path / "best.safetensors"
+
+
+@pytest.mark.parametrize("engine", ["torch", "auto"])
+def test_a_checkpoint_runs_in_torch(
+    checkpoint: Path, engine: str, tiny_video: Path, tmp_path: Path
+) -> None:
+    figures = tmp_path / "o.json"
+    arguments = "--source", str(tiny_video), "--frames", "3", "--json", str(figures)
+    words = ["run", str(checkpoint), "--engine", engine, *arguments]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    found = json.loads(figures.read_text())
+    assert (found["engine"], found["frames"]) == ("torch", 3)
+
+
+def test_what_torch_does_not_run_is_told(
+    checkpoint: Path, tiny_bundle_path: Path, tiny_video: Path
+) -> None:
+    for words, message in (
+        ((tiny_bundle_path, "--engine", "torch"), "torch runs checkpoints"),
+        ((checkpoint, "--engine", "openvino"), "openvino runs bundles"),
+        ((checkpoint, "--engine", "torch", "--trust", "key.pem"), "has no signature"),
+    ):
+        arguments = ["run", "--source", str(tiny_video), *map(str, words)]
+        result = CliRunner().invoke(app, arguments)
+        assert isinstance(result.exception, UsageError), result.output
+        assert message in str(result.exception)

@@ -1,0 +1,63 @@
+"""What MODEL names, opened: a bundle in an engine, or a checkpoint in torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_mtl.errors import UsageError
+
+if TYPE_CHECKING:
+    from edge_mtl.network.network import Network
+    from edge_mtl.reference import MaskSize
+    from edge_mtl.runtime.pipeline import Pipeline
+
+_TORCH = "torch"
+
+
+def open_checkpoint(path: Path, engine: str) -> Network:
+    """The network of a checkpoint, for an engine that runs checkpoints.
+
+    Raises:
+        UsageError: `engine` does not.
+        EdgeMtlError: the checkpoint is missing or damaged.
+    """
+    if engine not in ("auto", _TORCH):
+        raise UsageError(
+            f"{engine} runs bundles, and {path} is a checkpoint, which torch runs; leave "
+            "--engine out, or give a bundle that `edge-mtl export` made of it"
+        )
+    from edge_mtl.network.checkpoint import load_checkpoint
+
+    return load_checkpoint(path)
+
+
+def open_pipeline(
+    model: str, engine: str, threads: int | None, mask_size: MaskSize, trusted: Path | None
+) -> Pipeline:
+    """A pipeline of a bundle, by `Pipeline.open`, or of a checkpoint (`--engine torch` for one that
+    ships), in torch: on a GPU that torch has, with the kernels there if PyCUDA is, else on the
+    processor.
+
+    Raises:
+        UsageError: the engine does not run such a file, or a checkpoint is to be trusted.
+        EdgeMtlError: as of `Pipeline.open`.
+    """
+    from edge_mtl import zoo
+    from edge_mtl.runtime.pipeline import Pipeline
+
+    path = zoo.locate(model, ".safetensors" if engine == _TORCH else ".emtl")
+    if path.suffix != ".safetensors":
+        if engine == _TORCH:
+            raise UsageError(
+                f"torch runs checkpoints (.safetensors), and {path} is none; leave --engine out, "
+                "or give the checkpoint that the bundle was made of"
+            )
+        return Pipeline.open(model, engine, threads, mask_size, trusted)
+    network = open_checkpoint(path, engine)
+    if trusted is not None:
+        raise UsageError(f"{path} is a checkpoint, which has no signature: give a signed bundle")
+    from edge_mtl.network.gpu_engine import torch_engine
+
+    opened = torch_engine(network, network.spec, threads)
+    return Pipeline(network.spec, opened, mask_size=mask_size, threads=threads)
