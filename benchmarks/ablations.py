@@ -30,7 +30,8 @@ from edge_mtl.config import load_config
 from edge_mtl.data.datasets import open_dataset
 from edge_mtl.data.rendered import RenderedScenes
 from edge_mtl.data.scene_writer import write_scene_folder
-from edge_mtl.evaluation.accuracy import evaluate, headline
+from edge_mtl.evaluation.accuracy import evaluate
+from edge_mtl.headline import headline
 from edge_mtl.machine import Machine
 from edge_mtl.network.checkpoint import load_checkpoint
 from edge_mtl.network.engine import TorchEngine

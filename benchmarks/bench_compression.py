@@ -33,7 +33,7 @@ from rich.table import Table
 
 from edge_mtl import zoo
 from edge_mtl.compression.cost import Cost
-from edge_mtl.evaluation.accuracy import headline
+from edge_mtl.headline import headline
 from edge_mtl.machine import Machine
 from edge_mtl.network.checkpoint import load_checkpoint
 

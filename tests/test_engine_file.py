@@ -48,9 +48,10 @@ ORIN = EngineFile(
         ),
     ],
 )
-def test_lesson_10_an_engine_of_another_version_or_gpu_is_found_in_the_manifest(
+def test_lesson_an_engine_of_another_version_or_gpu_is_found_in_the_manifest(
     change: dict[str, object], found: tuple[str, str, tuple[int, int], str], reason: str | None
 ) -> None:
+    """jetson-inference#426, TensorRT#564, AI-Aimbot#109: loading it gives None."""
     told = msgspec.structs.replace(ORIN, **change).mismatch(*found)
     if reason is None:
         assert told is None
@@ -80,10 +81,10 @@ def test_the_engine_that_fits_is_taken(tmp_path: Path, tiny_bundle: Bundle) -> N
     assert found == ("ada.engine", b"of Ada")
 
 
-def test_lesson_11_an_engine_is_stored_as_it_was_built_and_its_facts_beside_it(
+def test_lesson_an_engine_is_stored_as_it_was_built_and_its_facts_beside_it(
     tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
-    """Others put theirs in front of the engine, and TensorRT then misses its magic tag."""
+    """YOLOv8-TensorRT#110: facts in front of the engine, and TensorRT misses its magic tag."""
     folder = with_engines(tiny_bundle, tmp_path / "folder")
     folder.save()
     assert (tmp_path / "folder" / "orin.engine").read_bytes() == b"of Orin"

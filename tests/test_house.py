@@ -38,6 +38,7 @@ CORE = (
     *("bundle", "bundle_reader", "config", "engine_file", "errors", "extras", "machine"),
     *(
         "onnx_references",
+        "headline",
         "placement",
         "provenance",
         "reference",
@@ -206,6 +207,26 @@ def test_an_import_against_the_order_is_found(module: str, source: str, complain
 def test_imports_with_the_order_are_not_complained_about() -> None:
     source = "import os\nif TYPE_CHECKING:\n from edge_mtl.runtime import stream"
     assert complaints("cli.run", f"{source}\ndef f():\n from edge_mtl.train import loop") == []
+
+
+REMOVED_FROM_TENSORRT_10 = {
+    *("binding_is_input", "get_binding_dtype", "get_binding_index", "get_binding_name"),
+    *("get_binding_shape", "num_bindings", "set_binding_shape", "execute_v2", "execute_async"),
+    *("execute_async_v2", "max_batch_size", "max_workspace_size", "build_engine"),
+}
+"""Attributes of TensorRT's objects. `execute_v2` is still there, but takes bindings by number."""
+
+
+def removed_names(source: str) -> set[str]:
+    attributes = {n.attr for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Attribute)}
+    return attributes & REMOVED_FROM_TENSORRT_10
+
+
+def test_lesson_tensors_of_tensorrt_go_by_name_alone() -> None:
+    """TensorRT#4216, #4007; tensorrtx#1555: what went by the number of a binding is gone in 10."""
+    used = {module: removed_names(path.read_text("utf-8")) for module, path in MODULES.items()}
+    assert {module: names for module, names in used.items() if names} == {}
+    assert removed_names("context.execute_async_v2([1], stream)") == {"execute_async_v2"}
 
 
 def test_export_is_a_link() -> None:

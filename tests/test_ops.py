@@ -132,7 +132,8 @@ SIZES = (201, 99), (64, 240), (31, 33)
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("dtype", ["float16", "uint8"])
-def test_a_batch_of_cameras_is_one_frame_after_the_other(dtype: str, threads: int):
+def test_lesson_every_camera_of_a_batch_has_its_results(dtype: str, threads: int):
+    """DeepStream-Yolo#667: of a batch only the first item was filled."""
     spec = example_spec()
     tensors, raw = example_outputs(spec, dtype, 3)
     head = ops.FusedHead(spec, tensors, threads)

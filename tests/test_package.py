@@ -60,7 +60,8 @@ def run_python(code: str) -> Any:
     return json.loads(result.stdout)
 
 
-def test_light_modules_import_where_only_the_core_is_installed() -> None:
+def test_lesson_the_runtime_imports_where_only_the_core_is_installed() -> None:
+    """ultralytics#10437, #5260, PR#22010: pip's OpenCV takes the place of one with GStreamer."""
     code = f"""
 import importlib, json, sys
 for name in {OPTIONAL!r}:

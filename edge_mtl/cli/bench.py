@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ from edge_mtl.cli.options import (
     Trust,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from edge_mtl.bundle import Bundle
 
 _FRAMES_IN_MEMORY = 32
 
@@ -34,6 +37,8 @@ def command(
 ) -> None:
     from rich.console import Console
 
+    from edge_mtl import zoo
+    from edge_mtl.bundle import Bundle
     from edge_mtl.cli.model_files import open_pipeline
     from edge_mtl.machine import Machine
     from edge_mtl.runtime.benchmark import measure
@@ -63,6 +68,10 @@ def command(
     )
     console.print(f"{model} on {width}x{height} frames, {pipeline.engine.name}")
     console.print(report.steady.table())
+    # Nobody wrote down what a checkpoint reaches.
+    of_checkpoint = pipeline.engine.name == "torch"
+    accuracy = None if of_checkpoint else _accuracy(Bundle.open(zoo.locate(model, ".emtl"), trust))
+    console.print(_told(accuracy, model), soft_wrap=True)
     if json is not None:
         about = {
             "model": model,
@@ -73,5 +82,43 @@ def command(
             "masks": masks.value,
             "machine": machine.to_json(),
             "warm_up": report.warm_up.to_json(),
+            "accuracy": accuracy,
         }
         write_json(json, {**about, **report.steady.to_json()})
+
+
+def _accuracy(bundle: Bundle) -> dict[str, Any]:
+    """What the export measured of the bundle, by labels and, of what had none, by agreement with
+    the float network: a latency alone says nothing of a network."""
+    manifest = bundle.manifest
+    report = manifest.report or {"kept": "", "candidates": ()}
+    figures = [
+        each
+        for candidate in report["candidates"]
+        if candidate["precision"] == report["kept"]
+        for each in candidate["figures"]
+        if each["basis"] == "agreement"
+    ]
+    return {
+        "data": manifest.accuracy_data,
+        "labels": (manifest.accuracy or {}).get("exported", {}),
+        "agreement": {each["task"]: {each["figure"]: each["after"]} for each in figures},
+    }
+
+
+def _told(accuracy: dict[str, Any] | None, model: str) -> str:
+    """The accuracy in a line, to stand below the latency."""
+    from edge_mtl.headline import told
+
+    accuracy = accuracy or {"data": None, "labels": {}, "agreement": {}}
+    shown = told(accuracy["labels"])
+    agreement = ", ".join(
+        f"{task} {figure} {value:.3f}"
+        for task, figures in accuracy["agreement"].items()
+        for figure, value in figures.items()
+    )
+    if agreement:
+        shown += f"{'; ' * bool(shown)}as the float network: {agreement}"
+    if not shown:
+        return f"accuracy: nobody measured it; `edge-mtl eval {model} --data DATA` does"
+    return f"accuracy on {accuracy['data']}: {shown}"

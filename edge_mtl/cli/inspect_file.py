@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_mtl.cli.options import JsonTarget, write_json
+from edge_mtl.headline import told
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,7 +76,7 @@ def _show_bundle(path: Path, console: Console) -> dict[str, Any]:
         how = manifest.calibration
         console.print(f"calibrated by {how.method} on {how.frames} frames of {how.data}")
     for name, figures in (manifest.accuracy or {}).items():
-        if shown := _headlines(figures):
+        if shown := told(figures):
             console.print(f"accuracy, {name}, on {manifest.accuracy_data}: {shown}")
     if manifest.report is not None:
         _show_report(manifest.report, console)
@@ -97,18 +98,6 @@ def _engines(bundle: Bundle) -> dict[str, str | None]:
             header = engine_header(data)
             found[name] = f"{header.module} {header.version}" if header else None
     return found
-
-
-def _headlines(accuracy: dict[str, Any]) -> str:
-    """The one figure of each task, of the JSON of an `Accuracy`."""
-    from edge_mtl.evaluation.accuracy import headline
-
-    shown = []
-    for task, figures in accuracy.items():
-        if isinstance(figures, dict):
-            name, value = headline(figures)
-            shown.append(f"{task} {name} {value:.3f}")
-    return ", ".join(shown)
 
 
 def _show_report(report: dict[str, Any], console: Console) -> None:

@@ -6,7 +6,7 @@ head kernel. A checkpoint and a bundle differ only in the engine that is passed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from edge_mtl.data.align import Alignment
 from edge_mtl.data.datasets import Dataset
 from edge_mtl.evaluation.meters import Meters, TaskAccuracy
 from edge_mtl.evaluation.scores import mean
+from edge_mtl.headline import headline
 from edge_mtl.runtime.engines import Engine
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.spec import ModelSpec
@@ -24,9 +25,6 @@ from edge_mtl.tasks import BoxTask
 RANKING_THRESHOLD = 0.01
 """Detections below this score are left out of mAP: they hardly move it and cost time."""
 _RANKING_BOXES = 256
-
-_HEADLINES = ("miou", "pck", "map50", "accuracy", "map")
-"""The names of the figures that a task is judged by: of a task's figures, the first one here."""
 
 
 class Accuracy(msgspec.Struct, kw_only=True):
@@ -50,11 +48,6 @@ class Accuracy(msgspec.Struct, kw_only=True):
         """{"frames": N, TASK: {...}, ...} of plain numbers."""
         figures: dict[str, Any] = msgspec.to_builtins(self.tasks)
         return {"frames": self.frames, **figures}
-
-
-def headline(figures: Mapping[str, Any]) -> tuple[str, float]:
-    """The name and the value of the one figure to judge a task by, of those in its JSON."""
-    return next((name, figures[name]) for name in _HEADLINES if name in figures)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,55 @@ def test_an_exported_bundle_says_how_it_was_made_and_runs(
     lines = tmp_path / "scenes.jsonl"
     succeed("run", bundle, "--source", scenes / "val" / "images", "--jsonl", lines)
     assert len(lines.read_text().splitlines()) == 3
+
+
+def test_lesson_a_bundle_holds_every_task_and_several_of_a_kind(
+    bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    """ultralytics#6949, #19640; YOLOv8-multi-task#21, #32: one network for several tasks is wanted,
+    and exported by hand. edgeai-yolov5#6, libreyolo#728: what runs it takes one task a model.
+    """
+    report = Bundle.open(bundle).manifest.report
+    assert report is not None
+    judged = {figure["task"] for figure in report["candidates"][1]["figures"]}
+    # It knows nothing yet: where it finds no boxes and no persons, there is nothing to compare.
+    assert TASKS - {"detection", "pose"} <= judged <= TASKS
+    lines = tmp_path / "scenes.jsonl"
+    succeed("run", bundle, "--source", scenes / "val" / "images", "--jsonl", lines)
+    for line in lines.read_text().splitlines():
+        scene = json.loads(line)
+        assert scene["masks"].keys() == {"segmentation", "road"}
+        assert scene["classifications"].keys() == {"time", "objects"}
+        assert (scene["detections"].keys(), scene["poses"].keys()) == ({"detection"}, {"pose"})
+
+
+def test_lesson_check_names_the_engine_that_goes_wrong(
+    checkpoint: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ultralytics#22873: right in ONNX, wrong in the engine on the board."""
+    from edge_mtl.export import exporter, parity
+    from edge_mtl.runtime.engines.ort import OnnxRuntimeEngine
+
+    class UpsideDown(OnnxRuntimeEngine):
+        name = "a new engine"
+
+        def infer(self) -> None:
+            super().infer()
+            for output in self.outputs.values():
+                output[:] = output[:, ::-1, ::-1].copy()
+
+    def open_engine(name: str, bundle: Bundle) -> OnnxRuntimeEngine:
+        return (UpsideDown if name == "auto" else OnnxRuntimeEngine)(bundle, 1)
+
+    monkeypatch.setattr(parity, "open_engine", open_engine)
+    once = cache(exporter.onnx_from_network)  # converting takes longer than all the rest
+    for module in (exporter, parity):
+        monkeypatch.setattr(module, "onnx_from_network", once)
+    how = ("--precision", "fp32", "--calibrate", f"rendered:{scenes}", "--check")
+    result = call("export", checkpoint, "-o", tmp_path / "wrong.emtl", *how)
+    assert result.exit_code == 1
+    assert "stage 'in a new engine' goes wrong" in result.stderr
+    assert "try another engine or another version of it" in result.stderr
 
 
 def test_without_labels_a_clip_calibrates_and_the_float_network_is_the_judge(

@@ -29,7 +29,7 @@ def test_others_are_refused(text: str) -> None:
 @only_edgenet
 @pytest.mark.parametrize("batch", [Batch(3, 3, 3), Batch(1, 2, 4)])
 def test_lesson_every_item_of_a_batch_is_filled(graph: onnx.ModelProto, batch: Batch) -> None:
-    """Engines were seen whose first item alone held anything."""
+    """DeepStream-Yolo#667: the first item alone held anything."""
     rng = np.random.default_rng(0)
     images = rng.normal(size=(3, 3, 32, 64)).astype(np.float32)
     batched = with_batch(graph, batch)

@@ -79,10 +79,13 @@ def test_min_max_gives_the_extremes_of_all_frames(streets: Streets) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_calibration_sees_what_the_runtime_sees_yolo_series_45(
+def test_lesson_calibration_sees_what_the_runtime_sees(
     method: Method, streets: Streets, tiny_bundle: Any
 ) -> None:
-    """The pictures are those that the pipeline writes into the engine, to the bit."""
+    """TensorRT-For-YOLO-Series#45: the calibration had left out the division by 255.
+
+    The pictures are those that the pipeline writes into the engine, to the bit.
+    """
     frames = streets(2)
     engine = open_engine("onnxruntime", tiny_bundle, threads=1)
     with Pipeline(tiny_bundle.spec, engine) as pipeline:

@@ -11,8 +11,18 @@ from onnx import numpy_helper
 from torch import nn
 
 import edge_mtl
-from edge_mtl.export.graph import ExportError, check_parity, folded, structured_picture
+from edge_mtl import zoo
+from edge_mtl.bundle import Bundle
+from edge_mtl.config import load_config
+from edge_mtl.export.graph import (
+    ExportError,
+    check_parity,
+    folded,
+    onnx_from_network,
+    structured_picture,
+)
 from edge_mtl.network.network import Network
+from edge_mtl.train.config import TrainConfig
 
 
 def test_the_graph_computes_what_the_network_does(network: Network, graph: onnx.ModelProto) -> None:
@@ -38,6 +48,40 @@ def test_batch_norms_are_folded_without_a_trace(network: Network, graph: onnx.Mo
         torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)
     kinds = {node.op_type for node in graph.graph.node}
     assert kinds <= {"Conv", "Relu", "Clip", "Add", "Resize"}
+
+
+PLAIN = {"Add", "AveragePool", "Clip", "Conv", "MaxPool", "Mul", "Relu", "Resize", "Sigmoid"}
+PAIR = {"QuantizeLinear", "DequantizeLinear"}
+RECIPES = zoo.shipped(".toml")
+FAST = ("fusionnet", "multitask-cnn")
+
+
+@pytest.mark.parametrize(
+    "recipe", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in RECIPES]
+)
+@pytest.mark.usefixtures("one_thread")
+def test_lesson_no_graph_holds_a_plugin_or_non_maximum_suppression(recipe: str) -> None:
+    """super-gradients#1816, TensorRT-YOLO#118, TensorRT#3327: the plugin is missing at load.
+
+    ultralytics#22877, #22735: an engine with its suppression inside fails. The head does what they
+    do, behind the graph.
+    """
+    network = Network(load_config(RECIPES[recipe], TrainConfig).model)
+    found = onnx_from_network(network.eval())
+    assert {each.domain for each in found.opset_import} == {""}
+    assert {node.domain for node in found.graph.node} == {""}
+    assert {node.op_type for node in found.graph.node} <= PLAIN
+    assert [each.name for each in found.graph.output] == [
+        tensor.name for tensor in network.spec.output_tensors
+    ]
+
+
+@pytest.mark.parametrize("name", zoo.shipped(".emtl"))
+def test_lesson_nor_does_a_graph_that_ships(name: str) -> None:
+    """As above, of what was exported in 8 bits."""
+    shipped = onnx.load_from_string(Bundle.open(zoo.locate(name, ".emtl")).network)
+    assert {node.domain for node in shipped.graph.node} <= {"", "ai.onnx"}
+    assert {node.op_type for node in shipped.graph.node} <= PLAIN | PAIR
 
 
 def test_a_graph_that_computes_something_else_is_noticed(

@@ -81,9 +81,10 @@ def test_every_stage_of_an_export_that_is_right(
     assert 0.5 < quantised.verdicts[0].after < 1
 
 
-def test_ultralytics22873_a_right_graph_in_an_engine_that_is_wrong_names_the_engine(
+def test_lesson_a_right_graph_in_a_wrong_engine_names_the_engine(
     network: Network, bundle: Bundle, streets: Streets
 ) -> None:
+    """ultralytics#22873: right in ONNX, wrong in the engine on the board."""
     with stages_of(network, bundle, "onnxruntime") as stages:
         wrong = Changed(stages[-1].engine, lambda raw: raw[:, :, ::-1])  # upside down
         parity = compare(

@@ -57,6 +57,7 @@ class Links:
 def test_lesson_nonzero_zero_points_are_refused_so_there_are_none(
     quantized: Quantized, target: str
 ) -> None:
+    """TensorRT#2774, #4698."""
     model = quantized(target)
     values = Links(model).values
     zero_points = [values[n.input[2]] for n in model.graph.node if n.op_type in PAIR]
@@ -70,6 +71,7 @@ def test_lesson_nonzero_zero_points_are_refused_so_there_are_none(
 def test_lesson_an_int32_bias_is_refused_so_biases_are_float(
     quantized: Quantized, target: str
 ) -> None:
+    """onnxruntime#14229."""
     model = quantized(target)
     values = Links(model).values
     biases = [n.input[2] for n in model.graph.node if n.op_type == "Conv" and len(n.input) > 2]
@@ -99,6 +101,7 @@ def test_weights_are_int8_by_output_channel(quantized: Quantized, target: str) -
 def test_lesson_a_leading_quantize_node_costs_so_the_input_is_int8(
     quantized: Quantized, target: str
 ) -> None:
+    """TensorRT#3492."""
     model = quantized(target)
     strip_edges(model)
     assert model.graph.input[0].type.tensor_type.elem_type == TensorProto.INT8
@@ -110,6 +113,7 @@ def test_lesson_a_leading_quantize_node_costs_so_the_input_is_int8(
 def test_lesson_int8_heads_find_nothing_so_raw_outputs_are_float(
     quantized: Quantized, target: str
 ) -> None:
+    """TensorRT#4074."""
     model = quantized(target)
     links = Links(model)
     strip_edges(model)
@@ -183,6 +187,7 @@ def test_depthwise_convolutions_stay_float_where_int8_ones_are_computed_dense(
 
 
 def test_lesson_an_int8_softmax_is_asymmetric_so_softmax_and_its_like_are_left_out() -> None:
+    """onnxruntime#14626."""
     left_out = ("Softmax", "Sigmoid", "Concat", "Resize", "Transpose", "Reshape", "Slice", "Mul")
     for target in ("tensorrt", "tensorrt-rtx"):
         assert not set(scheme(target).operators) & set(left_out)

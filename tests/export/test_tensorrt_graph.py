@@ -100,10 +100,12 @@ def refused(reason: str, **changes: Any) -> None:
 
 
 def test_lesson_a_nonzero_zero_point_is_rejected() -> None:
+    """TensorRT#2774, #4698."""
     refused(r"node q \(QuantizeLinear\) has zero point 3, expected 0", zero_point=np.int8(3))
 
 
 def test_lesson_an_int32_bias_is_rejected() -> None:
+    """onnxruntime#14229."""
     refused(r"node bias_dq \(DequantizeLinear\) dequantises an int32 bias", int32_bias=True)
 
 
@@ -138,6 +140,7 @@ def test_an_old_opset() -> None:
 
 
 def test_lesson_missing_plugins_are_found_at_export_not_at_load() -> None:
+    """super-gradients#1816, TensorRT-YOLO#118, TensorRT#3327."""
     refused(r"node last \(EfficientNMS_TRT\) is no operator of ONNX", last="EfficientNMS_TRT")
     refused(
         r"node last \(Gelu\) is of the operators of com.microsoft",

@@ -346,9 +346,8 @@ def test_a_plane_that_is_called_as_a_result(tiny_bundle: Bundle, tmp_path: Path)
         write_repository(Bundle(tmp_path / "b.emtl", manifest, tiny_bundle.files), tmp_path)
 
 
-def test_lesson_26_a_bundle_of_a_larger_batch_is_refused(
-    tiny_bundle: Bundle, tmp_path: Path
-) -> None:
+def test_lesson_a_bundle_of_a_larger_batch_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    """DeepStream-Yolo#667: of a batch only the first item was filled."""
     tensor = msgspec.structs.replace(tiny_bundle.manifest.input, shape=(2, 3, 64, 96))
     manifest = msgspec.structs.replace(tiny_bundle.manifest, input=tensor)
     with pytest.raises(EdgeMtlError, match="found 'image' of 2: export the model with batch 1"):

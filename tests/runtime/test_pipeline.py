@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from pathlib import Path
 from typing import Any, Literal
 
@@ -122,6 +124,26 @@ def test_frames_of_another_size_in_mid_stream(tiny_bundle: Bundle) -> None:
         assert np.all((boxes >= 0) & (boxes <= [width, height, width, height]))
     first, third = scenes[0].masks["classes"].labels, scenes[2].masks["classes"].labels
     np.testing.assert_array_equal(first, third)
+
+
+def test_lesson_a_thousand_frames_take_the_memory_of_one(tiny_bundle: Bundle) -> None:
+    """ultralytics#1031, tensorrt-zoo#34: memory and events that every frame adds to."""
+    frame = noise(123, 77)
+    with Pipeline.from_bundle(tiny_bundle, "onnxruntime", 1) as pipe:
+        for _ in range(20):
+            pipe(frame)
+        tracemalloc.start()
+        try:
+            pipe(frame)
+            gc.collect()
+            before, _ = tracemalloc.get_traced_memory()
+            for _ in range(1000):
+                pipe(frame)
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert after - before < 8 * 1000  # bytes: not one number for each
 
 
 def test_a_scene_outlives_the_next_frame(tiny_bundle: Bundle) -> None:

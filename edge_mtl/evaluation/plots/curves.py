@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.evaluation.accuracy import headline
 from edge_mtl.evaluation.plots.style import FADED, GRID, picture
+from edge_mtl.headline import headlines
 
 _COLOURS = ("#1f6fb2", "#e07b39", "#3a9d5d", "#8e5bb5", "#c94f6d", "#7a6652", "#2aa5b8", "#a3a33a")
 
@@ -46,7 +46,7 @@ def plot_training(metrics: Path, out: Path) -> None:
         loss.set_title("loss")
         courses: dict[str, list[tuple[int, float]]] = {}
         for line in lines:
-            for task, (kind, value) in _headlines(line).items():
+            for task, (kind, value) in headlines(line.get("val", {})).items():
                 courses.setdefault(f"{task}: {kind}", []).append((line["epoch"], 100 * value))
         for name, course in courses.items():
             task = name.partition(":")[0]
@@ -68,12 +68,6 @@ def _draw(axes: Axes, points: list[tuple[int, float]], label: str, colour: str) 
     epochs, values = zip(*points, strict=True)
     marker = "o" if len(points) < 40 else ""
     axes.plot(epochs, values, marker=marker, markersize=3.5, color=colour, label=label)
-
-
-def _headlines(line: dict[str, Any]) -> dict[str, tuple[str, float]]:
-    """By task, the name and the value of the figure that it is judged by."""
-    figures = line.get("val", {}).items()
-    return {task: headline(each) for task, each in figures if isinstance(each, dict)}
 
 
 def _read(metrics: Path) -> list[dict[str, Any]]:

@@ -77,7 +77,8 @@ def test_float16_edges(name: str, tiny_bundle_half: Bundle) -> None:
     engine.close()
 
 
-def test_buffers_are_allocated_once(name: str, tiny_bundle: Bundle) -> None:
+def test_lesson_buffers_are_allocated_once(name: str, tiny_bundle: Bundle) -> None:
+    """ultralytics#1031, tensorrt-zoo#34: memory and events that every frame adds to."""
     engine = open_engine(name, tiny_bundle)
     before = {key: value.ctypes.data for key, value in engine.outputs.items()}
     results = []

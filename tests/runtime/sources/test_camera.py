@@ -45,7 +45,11 @@ class HandCamera:
         self.taken.release()
 
 
-def test_the_newest_frame_wins_and_the_others_are_counted() -> None:
+def test_lesson_the_newest_frame_wins_and_the_others_are_counted() -> None:
+    """ultralytics#4211, #11784: pictures come 20 to 30 s late.
+
+    opencv#23430, #13145: a driver is asked in vain for a short buffer, so a thread empties it.
+    """
     camera = HandCamera()
     source = CameraSource("test", camera)
     assert source.live
@@ -99,7 +103,8 @@ def test_the_frame_before_the_plug_was_pulled_is_still_given() -> None:
     source.close()
 
 
-def test_a_camera_that_hangs_is_given_up_and_left_alone() -> None:
+def test_lesson_a_camera_that_hangs_is_given_up_and_left_alone() -> None:
+    """ultralytics#15057, #14286; inference#685: a read that never comes back."""
     camera = HandCamera()
     source = CameraSource("test", camera, patience_s=0.05)
     with pytest.raises(EdgeMtlError, match=r"gave none in 0\.05 s"):
@@ -109,7 +114,8 @@ def test_a_camera_that_hangs_is_given_up_and_left_alone() -> None:
     camera.frames.put(None)
 
 
-def test_closing_wakes_a_reader() -> None:
+def test_lesson_closing_wakes_a_reader() -> None:
+    """ultralytics#14286: a stream that waits for a camera cannot be stopped."""
     camera = HandCamera()
     source = CameraSource("test", camera)
     found: list[Any] = []
