@@ -21,15 +21,21 @@ from edge_mtl.errors import UsageError
 from edge_mtl.export import calibration
 from edge_mtl.export.graph import onnx_from_network
 from edge_mtl.export.quantize import quantize
-from edge_mtl.export.schemes import scheme
+from edge_mtl.export.schemes import SCHEMES, scheme
 from edge_mtl.network.network import Network
 from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import ClassificationTask, Task
 
 Make = Callable[[ModelSpec], Network]
 Frozen = Callable[[Network], Network]
 Picture = Callable[[int], Tensor]
 Streets = Callable[[int], Dataset]
 FRAMES = 8
+TIME = ClassificationTask(name="time", classes=("day", "dusk", "night"))
+DISTINCT = [
+    name for i, name in enumerate(SCHEMES) if SCHEMES[name] not in list(SCHEMES.values())[:i]
+]
+"""Of the targets that have the same scheme, the first."""
 
 
 def scales_of(model: onnx.ModelProto) -> list[float]:
@@ -40,6 +46,38 @@ def scales_of(model: onnx.ModelProto) -> list[float]:
         for node in model.graph.node
         if node.op_type == "QuantizeLinear" and node.input[0] not in values
     ]
+
+
+def kernel_scales_of(model: onnx.ModelProto) -> list[tuple[float, ...]]:
+    """The scales of every convolution's kernel that is in 8 bits, one for each output channel."""
+    values: dict[str, Any] = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    writers = {node.output[0]: node for node in model.graph.node}
+    return [
+        tuple(values[writers[node.input[1]].input[1]].tolist())
+        for node in model.graph.node
+        if node.op_type == "Conv" and node.input[1] in writers
+    ]
+
+
+def kernels_rounded_by(
+    quantization: FakeQuantization,
+    network: Network,
+    image: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[tuple[float, ...]]:
+    """The scales of every kernel that one pass of a network rounds."""
+    found: list[tuple[float, ...]] = []
+
+    def note(weight: Tensor) -> Tensor:
+        largest = weight.detach().abs().amax((1, 2, 3))
+        found.append(tuple((torch.where(largest > 0, largest, 1.0) / 127).tolist()))
+        return weight
+
+    with monkeypatch.context() as patch, torch.no_grad():
+        patch.setattr(fake_quantization, "_rounded_weight", note)
+        with quantization:
+            network(image)
+    return found
 
 
 def run(model: onnx.ModelProto, image: Tensor) -> dict[str, Any]:
@@ -70,13 +108,16 @@ def calibrate(
     quantization.eval()
 
 
+@pytest.mark.parametrize("target", DISTINCT)
 @pytest.mark.parametrize(
-    ("backbone", "attention", "target"),
+    ("backbone", "attention", "tasks"),
     [
-        ("edgenet-n", "cross-task", "tensorrt"),
-        ("efficientnet-lite0", "none", "cpu"),
-        ("efficientnet-lite0", "none", "tensorrt-rtx"),
+        ("edgenet-n", "cross-task", None),
+        ("efficientnet-lite0", "none", None),
+        ("multitask-cnn", "none", (TIME,)),
+        pytest.param("resnet18", "squeeze-excite", None, marks=pytest.mark.slow),
     ],
+    ids=["edgenet", "efficientnet", "multitask-cnn", "resnet"],
 )
 def test_what_is_rounded_is_what_an_export_quantises(
     make_network: Make,
@@ -88,10 +129,14 @@ def test_what_is_rounded_is_what_an_export_quantises(
     monkeypatch: pytest.MonkeyPatch,
     backbone: str,
     attention: Any,
+    tasks: tuple[Task, ...] | None,
     target: str,
 ) -> None:
-    """It has the ranges that a calibration finds, each of them and no other."""
-    spec = msgspec.structs.replace(spec, backbone=backbone, attention=attention)
+    """Activations have the ranges that a calibration finds, each of them and no other; the same
+    convolutions have kernels of 8 bits, with the same scale for each channel."""
+    spec = msgspec.structs.replace(
+        spec, backbone=backbone, attention=attention, tasks=tasks or (*spec.tasks, TIME)
+    )
     network = frozen(make_network(spec))
     ranges = calibration.calibrate(exported(spec), spec, scheme(target), streets(FRAMES))
     quantized = quantize(exported(spec), scheme(target), ranges)
@@ -101,6 +146,11 @@ def test_what_is_rounded_is_what_an_export_quantises(
     scales = torch.maximum(-low, high) / 127 if scheme(target).signed else (high - low) / 255
     found = [scales[each[0]].item() for each in quantization._sites if each is not None]
     np.testing.assert_allclose(sorted(found), sorted(scales_of(quantized)), rtol=1e-4)
+    kernels = kernels_rounded_by(quantization, network, picture(0), monkeypatch)
+    expected = kernel_scales_of(quantized)
+    assert len(kernels) == len(expected) > 1
+    for each, wanted in zip(sorted(kernels), sorted(expected), strict=True):
+        np.testing.assert_allclose(each, wanted, rtol=1e-4)
 
 
 @pytest.mark.parametrize("target", ["cpu", "tensorrt"])
