@@ -74,6 +74,10 @@ def fuse_sums(model: onnx.ModelProto) -> None:
             freed += [dequantize, quantize]
     for each in freed:
         graph.node.remove(each)
+    used = {name for node in graph.node for name in node.input}
+    unused = [each for each in graph.initializer if each.name not in used]
+    for scale_or_zero_point in unused:
+        graph.initializer.remove(scale_or_zero_point)
 
 
 def _chain_head(name: str, writers: dict[str, onnx.NodeProto]) -> bool:

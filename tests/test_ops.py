@@ -115,6 +115,23 @@ def test_fused_head_equals_its_twin(
     assert scene.classifications["weather"].scores.sum() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("first", range(4))
+def test_every_raw_output_may_have_another_dtype(first: int):
+    """As where the accuracy gate left one head in float, or one level of it."""
+    spec = example_spec(score_threshold=0.3)
+    dtypes = ("float32", "float16", "uint8", "int8")
+    made = [example_outputs(spec, dtype) for dtype in dtypes]
+    chosen = [(first + i) % len(dtypes) for i in range(len(spec.output_tensors))]
+    tensors = [made[kind][0][i] for i, kind in enumerate(chosen)]
+    raw = {t.name: made[kind][1][t.name] for t, kind in zip(tensors, chosen, strict=True)}
+    assert {each.dtype for each in tensors} == set(dtypes)
+    placement = Placement.fit((201, 99), spec.input)
+    [scene] = ops.FusedHead(spec, tensors)(raw, [placement], "frame")
+    expected = reference.fused_head(spec, tensors, raw, placement, "frame")
+    assert results_of(scene) == results_of(expected)
+    assert len(scene.detections["things"]) > 0
+
+
 def test_results_of_one_frame_survive_the_next():
     spec = example_spec(score_threshold=0.0)
     tensors, raw = example_outputs(spec, "float32")

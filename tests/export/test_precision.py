@@ -23,6 +23,7 @@ from edge_mtl.export.latency import Latencies
 from edge_mtl.export.precision import GateError
 from edge_mtl.export.tensorrt_builder import EngineRequest
 from edge_mtl.machine import Gpu
+from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.spec import InputSpec, ModelSpec
 from edge_mtl.tasks import ClassificationTask, SegmentationTask
 
@@ -277,6 +278,50 @@ def test_a_head_that_falls_back_has_a_float_edge() -> None:
     made = exported(three_layers(1.0), nodes={"conv_first", "relu_first", "conv_other"})
     dtypes = {each.name: each.dtype for each in made.bundle.manifest.outputs}
     assert dtypes == {"ground": "float32", "other": "uint8"}
+
+
+def wide_logits() -> onnx.ModelProto:
+    """The first logit of "ground" goes down to a thousand times what the others differ by: eight
+    bits of such an edge tell them no more apart."""
+    model = three_layers(1.0)
+    third = next(each for each in model.graph.initializer if each.name == "third.weight")
+    kernel = numpy_helper.to_array(third).copy()
+    kernel[0] = -1000 * np.abs(kernel[0])
+    third.CopyFrom(numpy_helper.from_array(kernel, third.name))
+    return model
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_an_edge_that_8_bits_ruin_is_float_and_the_others_are_not(engine: str) -> None:
+    pytest.importorskip(engine, reason=f"{engine}, of the extra cpu, is missing")
+    made = exported(wide_logits())
+    assert made.report.kept == "int8, 1 layer float"
+    assert precisions(made) == {
+        "first": "int8",
+        "second": "int8",
+        "third": "fp32",
+        "other": "int8",
+    }
+    dtypes = {each.name: each.dtype for each in made.bundle.manifest.outputs}
+    assert dtypes == {"ground": "float32", "other": "uint8"}
+    assert made.bundle.manifest.input.dtype == "uint8"
+    # The head reads the two of them in one call, and sees what it sees of float ones.
+    floating = export_graph(
+        wide_logits(),
+        SPEC,
+        Path("b.emtl"),
+        ExportSettings(precision="fp32"),
+        Noise(0),
+        Noise(1),
+    )
+    image = Noise(8)[7].image
+    with (
+        Pipeline.from_bundle(made.bundle, engine, 1) as pipeline,
+        Pipeline.from_bundle(floating.bundle, engine, 1) as reference,
+    ):
+        found, expected = pipeline(image), reference(image)
+    for name in ("ground", "other"):
+        assert (found.masks[name].labels == expected.masks[name].labels).mean() > 0.95
 
 
 def test_classes_of_whole_pictures_are_gated_by_agreement() -> None:

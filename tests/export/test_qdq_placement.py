@@ -168,6 +168,9 @@ def test_a_residual_sum_takes_its_convolution_unquantised_and_the_rest_quantised
         kinds = sorted(links.kind(name) for name in node.input)
         assert kinds == ["Conv" if alone else "DequantizeLinear", "DequantizeLinear"]
         fused += bool(alone)
+    assert {each.name for each in model.graph.initializer} <= {
+        name for node in model.graph.node for name in node.input
+    }
     assert (fused > 0) == (backbone != "vgg11")  # which has no residuals
 
 
