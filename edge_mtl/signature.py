@@ -56,6 +56,14 @@ def sign(message: bytes, key: Path, password: str | None = None) -> bytes:
     return loaded.sign(message)
 
 
+def unsigned(model: Path | str) -> UsageError:
+    """The error for a model that is trusted only if it is signed, and is none that can be."""
+    return UsageError(
+        f"--trust runs what a key has signed, and only bundles are; found {model}: give a bundle, "
+        "or leave --trust out"
+    )
+
+
 def check(message: bytes, signature: bytes | None, key: Path) -> None:
     """Raise unless `signature` is of `message` by the owner of the public key in a PEM file.
 

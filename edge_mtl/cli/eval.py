@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_mtl.bundle import Bundle
 from edge_mtl.cli.labelled_data import Recipe, open_labelled
-from edge_mtl.cli.options import EngineName, JsonTarget, Limit, Split, Threads, write_json
+from edge_mtl.cli.options import EngineName, JsonTarget, Limit, Split, Threads, Trust, write_json
 from edge_mtl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def command(
             help="Also say stage by stage how a bundle differs from the network it was made of.",
         ),
     ] = None,
+    trust: Trust = None,
     json: JsonTarget = None,
 ) -> None:
     from rich.console import Console
@@ -68,7 +70,7 @@ def command(
             f"--against compares a bundle with its checkpoint, and {path} is a checkpoint; give "
             "the bundle that `edge-mtl export` made of it"
         )
-    spec, opened, network = _open(path, engine, threads)
+    spec, opened, network = _open(path, engine, threads, trust)
     try:
         # Made before anything is measured: the folder may be no good, or Matplotlib missing.
         report = None if plots is None else _make_report(plots, spec, opened, dataset)
@@ -87,7 +89,8 @@ def command(
         parity = None
         if against is not None:
             first = open_labelled(data, split, min(limit or CHECKED_FRAMES, CHECKED_FRAMES), recipe)
-            parity = _compare_stages(against, path, opened.name, Skipping(first), console)
+            bundle = Bundle.open(path, trust)
+            parity = _compare_stages(against, bundle, opened.name, Skipping(first), console)
         if json is not None:
             about = {"model": model, "data": dataset.name, "split": split, "engine": opened.name}
             stage_by_stage = {} if parity is None else {"parity": parity.to_json()}
@@ -103,36 +106,37 @@ def command(
         opened.close()
 
 
-def _open(path: Path, engine: str, threads: int | None) -> tuple[ModelSpec, Engine, Network | None]:
+def _open(
+    path: Path, engine: str, threads: int | None, trusted: Path | None
+) -> tuple[ModelSpec, Engine, Network | None]:
     """The spec, what runs the network and, of a checkpoint, the network itself.
 
     Raises:
-        UsageError: an engine is asked for that does not run checkpoints.
+        UsageError: an engine is asked for that does not run checkpoints, or a signature, which none
+            has.
     """
     if path.suffix == ".safetensors":
         from edge_mtl.cli.model_files import open_checkpoint
 
-        network = open_checkpoint(path, engine)
+        network = open_checkpoint(path, engine, trusted)
         from edge_mtl.network.engine import TorchEngine
 
         return network.spec, TorchEngine(network, network.spec, threads), network
-    from edge_mtl.bundle import Bundle
     from edge_mtl.runtime.engines import open_engine
 
-    bundle = Bundle.open(path)
+    bundle = Bundle.open(path, trusted)
     return bundle.spec, open_engine(engine, bundle, threads), None
 
 
 def _compare_stages(
-    checkpoint: str, bundle: Path, engine: str, frames: Dataset, console: Console
+    checkpoint: str, bundle: Bundle, engine: str, frames: Dataset, console: Console
 ) -> Parity:
     from edge_mtl import zoo
-    from edge_mtl.bundle import Bundle
     from edge_mtl.cli.parity import print_parity
     from edge_mtl.network.checkpoint import load_checkpoint
 
     network = load_checkpoint(zoo.locate(checkpoint, ".safetensors"))
-    return print_parity(network, Bundle.open(bundle), engine, frames, console)
+    return print_parity(network, bundle, engine, frames, console)
 
 
 def _make_report(folder: Path, spec: ModelSpec, engine: Engine, dataset: Dataset) -> Report:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edge_mtl.cli.options import EngineName, JsonTarget, Limit, Split, Threads, write_json
+from edge_mtl.cli.options import EngineName, JsonTarget, Limit, Split, Threads, Trust, write_json
 from edge_mtl.errors import UsageError
 
 
@@ -65,6 +65,7 @@ def command(
     ),
     engine: EngineName = "auto",
     threads: Threads = None,
+    trust: Trust = None,
     json: JsonTarget = None,
 ) -> None:
     from rich.console import Console
@@ -88,7 +89,7 @@ def command(
     )
     renamed = dict(_renaming(each) for each in rename or ())
     dataset = Skipping(open_dataset(data, split, limit))
-    looking = Looking(mirror, tuple(scales or (1.0,)), engine, threads)
+    looking = Looking(mirror, tuple(scales or (1.0,)), engine, threads, trust)
     with ExitStack() as stack:
         opened = open_teachers(teachers, looking, stack)
         labelled = Labelled(dataset, *opened, confidence, renamed, only or ())

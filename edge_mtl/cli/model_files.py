@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_mtl.errors import UsageError
+from edge_mtl.signature import unsigned
 
 if TYPE_CHECKING:
     from edge_mtl.network.network import Network
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 _TORCH = "torch"
 
 
-def open_checkpoint(path: Path, engine: str) -> Network:
+def open_checkpoint(path: Path, engine: str, trusted: Path | None) -> Network:
     """The network of a checkpoint, for an engine that runs checkpoints.
 
     Raises:
-        UsageError: `engine` does not.
+        UsageError: `engine` does not, or a signature is asked for, which none has.
         EdgeMtlError: the checkpoint is missing or damaged.
     """
     if engine not in ("auto", _TORCH):
@@ -27,6 +28,8 @@ def open_checkpoint(path: Path, engine: str) -> Network:
             f"{engine} runs bundles, and {path} is a checkpoint, which torch runs; leave "
             "--engine out, or give a bundle that `edge-mtl export` made of it"
         )
+    if trusted is not None:
+        raise unsigned(path)
     from edge_mtl.network.checkpoint import load_checkpoint
 
     return load_checkpoint(path)
@@ -54,9 +57,7 @@ def open_pipeline(
                 "or give the checkpoint that the bundle was made of"
             )
         return Pipeline.open(model, engine, threads, mask_size, trusted)
-    network = open_checkpoint(path, engine)
-    if trusted is not None:
-        raise UsageError(f"{path} is a checkpoint, which has no signature: give a signed bundle")
+    network = open_checkpoint(path, engine, trusted)
     from edge_mtl.network.gpu_engine import torch_engine
 
     opened = torch_engine(network, network.spec, threads)

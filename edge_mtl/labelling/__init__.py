@@ -15,6 +15,7 @@ from pathlib import Path
 from edge_mtl import zoo
 from edge_mtl.errors import UsageError
 from edge_mtl.labelling.teacher import PoseTeacher, Teacher
+from edge_mtl.signature import unsigned
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,14 @@ class Looking:
     scales: of a checkpoint, factors of the size of its input.
     engine: of a bundle, as of `edge_mtl.runtime.engines.open_engine`.
     threads: to compute with; None for all that it can use.
+    trusted: a public key; only bundles that its owner signed look.
     """
 
     mirror: bool = True
     scales: tuple[float, ...] = (1.0,)
     engine: str = "auto"
     threads: int | None = None
+    trusted: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,15 @@ def open_teacher(name: str, looking: Looking) -> Teacher | PoseTeacher:
     name of a network that ships.
 
     Raises:
-        UsageError: there is no such teacher.
+        UsageError: there is no such teacher, or it is no bundle and only signed ones are trusted.
         EdgeMtlError: its file is missing, damaged or another network.
     """
     kind, colon, file = name.partition(":")
     if kind in TEACHERS and not file:
         raise UsageError(f"{name!r} names no file; expected {TEACHERS[kind].usage}")
     if colon and kind in TEACHERS:
+        if looking.trusted is not None:
+            raise unsigned(name)
         return TEACHERS[kind].open(Path(file).expanduser(), looking)
     path = zoo.locate(name, ".safetensors")
     if colon and not path.exists():
@@ -88,6 +93,7 @@ def open_teacher(name: str, looking: Looking) -> Teacher | PoseTeacher:
 
     return NetworkTeacher.open(
         path,
+        trusted=looking.trusted,
         scales=looking.scales,
         mirror=looking.mirror,
         engine=looking.engine,

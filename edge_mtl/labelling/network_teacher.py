@@ -20,6 +20,7 @@ from edge_mtl.placement import Placement
 from edge_mtl.runtime.engines import open_engine
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.scene import Scene
+from edge_mtl.signature import unsigned
 from edge_mtl.spec import ModelSpec
 from edge_mtl.tasks import KEYPOINTS, BoxTask
 
@@ -65,6 +66,7 @@ class NetworkTeacher:
         mirror: bool = True,
         engine: str = "auto",
         threads: int | None = None,
+        trusted: Path | None = None,
     ) -> NetworkTeacher:
         """Open a `.safetensors` checkpoint or a bundle.
 
@@ -72,13 +74,16 @@ class NetworkTeacher:
             checkpoint only, the input of a bundle has one size.
         engine: of a bundle, as of `open_engine`.
         threads: to compute with, of a checkpoint all of torch's in this process; None for all.
+        trusted: a public key; only a bundle that its owner signed is opened.
 
         Raises:
-            UsageError: a bundle is asked to run at another scale than 1, a scale is too small, or
-                the network takes planes.
+            UsageError: a bundle is asked to run at another scale than 1, a scale is too small, the
+                network takes planes, or a checkpoint is to be trusted, which nobody signs.
             EdgeMtlError: the checkpoint or bundle is missing or damaged, or the engine refuses it.
         """
         if path.suffix == ".safetensors":
+            if trusted is not None:
+                raise unsigned(path)
             import torch
 
             from edge_mtl.network.checkpoint import load_checkpoint
@@ -96,7 +101,7 @@ class NetworkTeacher:
                 f"{path}: a bundle runs at its own size, found scales "
                 f"{', '.join(f'{scale:g}' for scale in scales)}; give the .safetensors checkpoint"
             )
-        bundle = Bundle.open(path)
+        bundle = Bundle.open(path, trusted)
         opened = open_engine(engine, bundle, threads)
         pipeline = Pipeline(_searching(bundle.spec), opened, raw_on_host=True)
         return cls([pipeline], mirror=mirror)

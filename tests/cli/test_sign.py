@@ -60,6 +60,41 @@ def test_a_bundle_is_signed_verified_and_run(
     assert call(*run, "--trust", public).exit_code == 0
 
 
+def test_every_command_that_runs_a_bundle_takes_a_trusted_key(
+    bundle: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
+    private, public = keys
+    size = ("--frames", "2", "--width", "96", "--height", "64")
+    assert call("render", *size, "-o", tmp_path / "scenes" / "val").exit_code == 0
+    data = ("--data", f"rendered:{tmp_path / 'scenes'}", "--split", "val")
+    commands = (
+        ("eval", bundle, *data),
+        ("label", bundle, *data, "-o", tmp_path / "labelled"),
+    )
+    for command in commands:
+        refused = call(*command, "--engine", "onnxruntime", "--trust", public)
+        assert refused.exit_code == 1
+        assert "expected a signature of" in refused.output
+    assert call("sign", bundle, "--key", private, "--password", typed="s3cret\n").exit_code == 0
+    for command in commands:
+        accepted = call(*command, "--engine", "onnxruntime", "--trust", public)
+        assert accepted.exit_code == 0, accepted.output
+
+
+@pytest.mark.parametrize("model", ["a.safetensors", "fastestdet:a.onnx"])
+def test_what_nobody_can_sign_is_not_trusted(
+    model: str, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    commands: list[tuple[str | Path, ...]] = [("label", model, "-o", tmp_path / "labelled")]
+    if model.endswith(".safetensors"):
+        commands.append(("eval", model))
+    for command in commands:
+        refused = call(*command, "--data", "rendered", "--limit", "1", "--trust", keys[1])
+        assert refused.exit_code == 2
+        assert f"only bundles are; found {model}" in refused.output
+
+
 def test_a_key_that_is_none_is_bad_usage(bundle: Path) -> None:
     for command in ("sign", "verify"):
         result = call(command, bundle, "--key", bundle)
