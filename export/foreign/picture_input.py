@@ -16,6 +16,7 @@ from edge_mtl.export.foreign.loading import dimensions
 from edge_mtl.spec import InputSpec
 
 _COLOURS = 3
+_ONLY_COLOURS = "only networks that take colour pictures can be imported"
 _WHOLE_RANGE = 128.0
 _TO_NHWC = (0, 2, 3, 1)
 _WHOLE = (TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32, TensorProto.INT64)
@@ -146,7 +147,7 @@ def _layout(name: str, shape: tuple[int | None, ...], source: str) -> Literal["n
         return "nchw"  # what nearly every exporter writes, and running it will tell
     raise NetworkImportError(
         f"{source}: input {name!r} has the shape {text_of(shape)}, expected 3 colours in it as "
-        "1x3xHxW or 1xHxWx3; only networks that take colour pictures can be imported"
+        f"1x3xHxW or 1xHxWx3; {_ONLY_COLOURS}"
     )
 
 
@@ -160,9 +161,11 @@ def _check_size(
         )
     colours, height, width = shape[-3:] if layout == "nchw" else (shape[-1], *shape[-3:-1])
     if colours not in (None, _COLOURS):
+        other = layout_of(shape)
         raise NetworkImportError(
             f"{source}: layout = {layout!r} makes {colours} colours of input {name!r}, "
-            f"{text_of(shape)}, expected {_COLOURS}; write the other layout in [import]"
+            f"{text_of(shape)}, expected {_COLOURS}; "
+            + (f"write layout = {other!r} in [import]" if other else _ONLY_COLOURS)
         )
     for side, found, wanted in (
         ("width", width, picture.width),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from edge_mtl.export.foreign.picture_input import adapt_input, image_inputs, lay
 from edge_mtl.export.foreign.proposed_task import Output, ProposedTask
 from edge_mtl.export.foreign.proposed_tasks import proposed_tasks
 from edge_mtl.export.foreign.running import Runner
+from edge_mtl.export.foreign.tracing import choice_before
 from edge_mtl.spec import InputSpec
 
 _USUAL_SIZE = 640
@@ -68,7 +69,7 @@ def proposal(model: onnx.ModelProto, path: Path, size: tuple[int, int] | None = 
     side = 1 / 255 if whole else 1.0
     picture = InputSpec(width=width, height=height, mean=(0.0, 0.0, 0.0), std=(side, side, side))
     others = {v.name: _ones(v) for v in model.graph.input if v.name != input_name}
-    table = ImportTable(input=input_name, layout=layout, constants=others)
+    table = ImportTable(input=input_name, layout=layout_of(shape), constants=others)
     adapt_input(model, picture, table, str(path))
     names = _class_names(notes)
     outputs = _outputs(model, picture, path)
@@ -97,7 +98,13 @@ def _ones(value: onnx.ValueInfoProto) -> Any:
 def _outputs(model: onnx.ModelProto, picture: InputSpec, path: Path) -> list[Output]:
     """Every output of the network for two pictures of noise."""
     rng = np.random.default_rng(0)
-    run = Runner(model, str(path))
+    names = [value.name for value in model.graph.output]
+    choices = {name: choice_before(model.graph, name) for name in names}
+    read = {name: node.input[0] for name, node in choices.items() if node is not None}
+    watched = onnx.ModelProto.FromString(model.SerializeToString())
+    for name in sorted(set(read.values()) - set(names)):
+        watched.graph.output.append(onnx.ValueInfoProto(name=name))
+    run = Runner(watched, str(path))
     seen: list[Mapping[str, NDArray[Any]]] = []
     for _ in range(2):
         coarse = rng.integers(0, 256, (1, 3, -(-picture.height // 8), -(-picture.width // 8)))
@@ -105,7 +112,11 @@ def _outputs(model: onnx.ModelProto, picture: InputSpec, path: Path) -> list[Out
         pixels = fine[:, :, : picture.height, : picture.width].astype(np.float32)
         gain, offset = (np.array(each, np.float32) for each in picture.line())
         seen.append(run(pixels * gain[None, :, None, None] + offset[None, :, None, None]))
-    return [Output(name, seen[0][name], seen[1][name]) for name in seen[0]]
+    every = {name: Output(name, seen[0][name], seen[1][name]) for name in seen[0]}
+    return [
+        replace(every[name], chosen_from=every[read[name]]) if name in read else every[name]
+        for name in names
+    ]
 
 
 def _metadata(model: onnx.ModelProto) -> dict[str, Any]:

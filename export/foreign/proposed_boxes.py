@@ -20,6 +20,7 @@ _BINS = (32, 16, 8)
 _LEVELS = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (8, 16), (4, 8, 16, 32))
 _END_TO_END_ROWS = 1000
 _ANCHORS = 3
+_PROTOTYPES = 32  # of all YOLO networks that find instances
 
 
 def decoded_boxes(
@@ -28,7 +29,12 @@ def decoded_boxes(
     called: TaskNames,
     names: Sequence[str],
     notes: Mapping[str, Any],
-) -> ProposedTask:
+    coefficients: int,
+) -> ProposedTask | str:
+    """The task, or why it is none.
+
+    coefficients: how many numbers of a candidate are there to make its mask.
+    """
     first, second = output.solid
     columns = first < second
     count, channels = (second, first) if columns else (first, second)
@@ -36,9 +42,13 @@ def decoded_boxes(
     rows = rows.T if columns else rows
     end_to_end = channels == 6 and count <= _END_TO_END_ROWS and _whole(rows[:, 5])
     cells = {sum(_cells(s, size) for s in strides): strides for strides in _LEVELS}
-    extra = channels - 4
+    turned = notes.get("task") == "obb"  # by an angle, the last number
     extras = notes.get("kpt_shape")
     points = int(np.prod(extras)) if isinstance(extras, (list, tuple)) and extras else 0
+    extra = channels - 4 - turned - points
+    if extra - coefficients < 1:
+        coefficients = 0
+    extra -= coefficients
     objectness = False
     source = [f"tensor = {json.dumps(output.name)}"]
     task = ProposedTask("decoded_detection", called(output.name, "detection"), ())
@@ -46,12 +56,9 @@ def decoded_boxes(
         task.remarks.append("box, score, class index: non-maximum suppression is done inside")
         source.append('encoding = "end_to_end"')
         classes = max(1, len(names), 1 + round(float(rows[:, 5].max())))
-    elif names and extra - points - len(names) in (0, 1):
-        objectness = extra - points - len(names) == 1
+    elif names and extra - len(names) in (0, 1):
+        objectness = extra - len(names) == 1
         classes = len(names)
-    elif names and notes.get("task") == "segment" and extra - len(names) == 32:
-        classes = len(names)
-        task.remarks.append("the last 32 numbers of a candidate make masks, which are left out")
     else:
         # YOLOv5 and its kin have rows and an objectness, YOLOv8 and its kin columns and none.
         objectness = not columns or count // _ANCHORS in cells
@@ -59,6 +66,12 @@ def decoded_boxes(
         task.remarks.append(
             "guessed: an objectness" + ("" if objectness else " is missing") + ", by the layout"
         )
+    if coefficients:
+        task.remarks.append(
+            f"the last {coefficients} numbers of a candidate make masks, which are left out"
+        )
+    if turned:
+        task.remarks.append("the angles of the boxes are left out: the head has upright ones only")
     used = 4 + objectness + classes
     if not end_to_end and used < channels:
         source.append(f"channels = [0, {used}]")
@@ -67,6 +80,12 @@ def decoded_boxes(
     if not end_to_end and strides and np.abs(boxes[:, 2:]).max() < 10 < max(size) / 8:
         if float(np.abs(boxes).max()) <= 1.5 and boxes.min() >= 0:
             source.append('boxes = "parts"')
+        elif scores.min() < -1e-3 or scores.max() > 1 + 1e-3:
+            return (
+                f"{output.name} {count} cells of {channels} numbers, of which neither the first "
+                "four are boxes nor the others scores; export the network with its boxes decoded, "
+                "or name the raw levels before they are joined in [import.outputs]"
+            )
         else:
             task.remarks.append("guessed: boxes as offsets from cells, as YOLOX has them")
             source += ['encoding = "yolox"', f"strides = {list(strides)}"]
@@ -88,6 +107,15 @@ def decoded_boxes(
     value = source[0].partition(" = ")[2] if len(source) == 1 else f"{{ {', '.join(source)} }}"
     task.sources.append(f"{task.name} = {value}")
     return task
+
+
+def prototypes(outputs: Sequence[Output]) -> Output | None:
+    """The masks that YOLO networks for instances mix, (1, 32, H, W), beside their boxes."""
+    boxes = [o for o in outputs if len(o.shape) == 3 and len(o.solid) == 2]
+    if not any(min(o.solid) > 4 + _PROTOTYPES for o in boxes):
+        return None
+    maps = [o for o in outputs if len(o.shape) == 4 and o.shape[1] == _PROTOTYPES]
+    return maps[0] if len(maps) == 1 else None
 
 
 def is_fastestdet(graph: onnx.GraphProto, output: Output) -> bool:
@@ -115,23 +143,40 @@ def fastestdet_boxes(output: Output, called: TaskNames, names: Sequence[str]) ->
 
 def boxes_and_scores(
     outputs: Sequence[Output], called: TaskNames, names: Sequence[str]
-) -> tuple[list[Output], list[ProposedTask]]:
-    """Networks that give boxes (1, N, 4) and scores (1, N, C) apart."""
-    flat = [o for o in outputs if len(o.solid) == 2 and len(o.shape) == 3]
-    boxes = [o for o in flat if 4 in o.solid]
+) -> tuple[list[Output], list[ProposedTask], str | None]:
+    """Networks that give boxes (1, N, 4) and scores (1, N, C) apart: what is left of the outputs,
+    the task, and why there is none."""
+    flat = [o for o in outputs if len(o.shape) == 3 and o.shape[0] == 1]
+    # Of two with four columns, the scores are what an activation has made.
+    boxes = sorted((o for o in flat if 4 in o.shape[1:]), key=_are_shares)
     for box in boxes:
-        count = box.solid[0] if box.solid[1] == 4 else box.solid[1]
-        others = [o for o in flat if o is not box and count in o.solid]
+        count = box.shape[1] if box.shape[2] == 4 else box.shape[2]
+        chosen = [o for o in outputs if o.shape == (1, count)]
+        if len(chosen) == 2:
+            those = [*chosen, box]
+            problem = (
+                f"{', '.join(o.name for o in those)}: boxes whose classes are chosen inside; name "
+                "the boxes and the scores of all classes before the choice, as "
+                'detection = { tensor = ["BOXES", "SCORES"] } in [import.outputs]'
+            )
+            return [o for o in outputs if o not in those], [], problem
+        others = [o for o in flat if o is not box and count in o.shape[1:]]
         if len(others) != 1 or count < 10:
             continue
         [scores] = others
-        channels = scores.solid[0] if scores.solid[1] == count else scores.solid[1]
+        channels = scores.shape[1] if scores.shape[2] == count else scores.shape[2]
         classes, named = class_names(names, channels)
         task = ProposedTask("decoded_detection", called("", "detection"), classes, named=named)
         task.remarks.append("boxes and scores are apart and are joined")
-        last = box.solid[1] == 4
-        coordinates = box.value.reshape(box.solid)
+        last = box.shape[2] == 4
+        coordinates = box.value[0]
         coordinates = coordinates if last else coordinates.T
+        if coordinates.min() < -0.1 and np.abs(coordinates).max() < 10:
+            problem = (
+                f"{box.name} holds {coordinates.min():.2g} to {coordinates.max():.2g}: offsets "
+                "from anchors, no boxes; export the network with its boxes decoded"
+            )
+            return [o for o in outputs if o not in (box, scores)], [], problem
         ordered = bool((coordinates[:, 2:] >= coordinates[:, :2]).all())
         layout = "channels_last" if last else "channels_first"
         task.fields += [f"candidates = {count}", f'layout = "{layout}"']
@@ -142,8 +187,14 @@ def boxes_and_scores(
         if scores.value.min() < -1e-3 or scores.value.max() > 1 + 1e-3:
             source.append('scores = "logits"')
         task.sources.append(f"{task.name} = {{ {', '.join(source)} }}")
-        return [o for o in outputs if o not in (box, scores)], [task]
-    return list(outputs), []
+        return [o for o in outputs if o not in (box, scores)], [task], None
+    return list(outputs), [], None
+
+
+def _are_shares(output: Output) -> bool:
+    """Whether a Softmax has made it."""
+    sums = output.value.sum(axis=-1)
+    return bool(output.value.min() >= 0 and np.abs(sums - 1).max() < 1e-3)
 
 
 def box_levels(outputs: Sequence[Output], size: tuple[int, int]) -> dict[int, list[Output]]:

@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
-    """What an output holds for two pictures."""
+    """What an output holds for two pictures.
+
+    chosen_from: what an ArgMax, of which this is the result, has read.
+    """
 
     name: str
     value: NDArray[Any]
     again: NDArray[Any]
+    chosen_from: Output | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -16,9 +16,10 @@ from edge_mtl.export.foreign.proposed_boxes import (
     fastestdet_boxes,
     from_levels,
     is_fastestdet,
+    prototypes,
 )
 from edge_mtl.export.foreign.proposed_task import Output, ProposedTask, TaskNames, class_names
-from edge_mtl.export.foreign.tracing import choice_before, suppression_before
+from edge_mtl.export.foreign.tracing import suppression_before
 
 _MOST_CLASSES, _MOST_LABELS = 254, 65535
 
@@ -45,10 +46,21 @@ def proposed_tasks(
         problems += [problem] if problem else []
         if task or problem:
             left = [o for o in left if not any(o in level for level in levels.values())]
-    left, joined = boxes_and_scores(left, called, names)
+    left, joined, problem = boxes_and_scores(left, called, names)
     tasks += joined
+    problems += [problem] if problem else []
+    anchored = [o.name for o in left if _has_anchors(o)]
+    if anchored:
+        problems.append(
+            f"{', '.join(anchored)}: levels with several anchors a cell; export the network with "
+            "its boxes decoded, as YOLOv5 does by itself and YOLOv7 with --grid"
+        )
+        left = [o for o in left if o.name not in anchored]
+    masks = prototypes(left)
+    left = [o for o in left if o is not masks]
+    coefficients = masks.shape[1] if masks else 0
     for output in left:
-        found = _one(graph, output, size, called, names, notes)
+        found = _one(graph, output, size, called, names, notes, coefficients)
         if isinstance(found, str):
             problems.append(found)
         elif found is not None:
@@ -65,11 +77,12 @@ def _one(
     called: TaskNames,
     names: Sequence[str],
     notes: Mapping[str, Any],
+    coefficients: int,
 ) -> ProposedTask | str | None:
     """The task of one output, or why it is none."""
     tensor, solid = output.name, output.solid
-    choice = choice_before(graph, output.name)
-    chosen = choice is not None and np.array_equal(output.value, np.rint(output.value))
+    logits = output.chosen_from
+    chosen = logits is not None and np.array_equal(output.value, np.rint(output.value))
     if output.value.shape != output.again.shape:
         node = suppression_before(graph, output.name)
         where = f" (node {node.name})" if node else ""
@@ -77,22 +90,30 @@ def _one(
             f"{tensor} has as many rows as boxes are kept{where}; export without non-maximum "
             "suppression, or name the tensors before it in [import.outputs]"
         )
-    if chosen and choice is not None:
-        task = ProposedTask("segmentation", called(tensor, "segmentation"), _numbered(names, 2))
-        task.remarks.append(
-            f"{tensor} holds the classes that {choice.op_type} chose; {choice.input[0]} are the "
-            "logits before it. Guessed: the number of classes and the stride"
-        )
-        task.fields.append("stride = 1")
-        task.sources.append(f"{task.name} = {json.dumps(choice.input[0])}")
-        return task
+    if chosen and logits is not None:
+        if logits.name in {value.name for value in graph.output}:
+            return None  # they are proposed themselves
+        found = _one(graph, logits, size, called, names, notes, coefficients)
+        if isinstance(found, ProposedTask):
+            found.name = called(tensor, found.type)
+            found.sources = [f"{found.name} = {json.dumps(logits.name)}"]
+            found.remarks.insert(
+                0, f"{tensor} holds chosen classes; {logits.name} are the logits before them"
+            )
+        return found
+    if logits is not None:
+        return None  # how sure it is of what it chose
     if len(solid) == 1 and 2 <= solid[0] <= _MOST_LABELS and len(output.shape) != 3:
         return _classification(output, called, names)
-    if len(solid) == 2 and len(output.shape) == 3 and min(solid) >= 5 and max(solid) > min(solid):
-        return decoded_boxes(output, size, called, names, notes)
+    flat = _flat_stride(output, size)
+    if flat is not None:
+        return _flat_segmentation(output, flat, called, names)
+    rows = len(solid) == 2 and len(output.shape) == 3 and not _stride(solid, size)
+    if rows and min(solid) >= 5 and max(solid) > min(solid):
+        return decoded_boxes(output, size, called, names, notes, coefficients)
     if is_fastestdet(graph, output):
         return fastestdet_boxes(output, called, names)
-    if len(output.shape) in (3, 4) and len(solid) >= 2:
+    if len(output.shape) in (3, 4) and (len(solid) > 2 or (len(solid) == 2 and not rows)):
         return _segmentation(output, size, called, names)
     return f"{tensor} {'x'.join(map(str, output.shape))} looks like no task that is known"
 
@@ -113,7 +134,6 @@ def _segmentation(
     output: Output, size: tuple[int, int], called: TaskNames, names: Sequence[str]
 ) -> ProposedTask | str:
     shape = output.solid
-    width, height = size
     if len(shape) == 2:
         channels, (rows, columns) = 1, shape
     elif _like(shape[1:], size) or not _like(shape[:2], size):
@@ -126,13 +146,17 @@ def _segmentation(
             f"the {_MOST_CLASSES} classes that a task may have"
         )
     binary = channels == 1
+    low, high = float(output.value.min()), float(output.value.max())
+    if binary and low >= 0 and high > 1:
+        return (
+            f"{output.name} {'x'.join(map(str, output.shape))} holds {low:.3g} to {high:.3g}, "
+            "which are no logits of a mask: a depth, perhaps, which no task has"
+        )
     classes, named = class_names(names, 2 if binary else channels)
     if binary and not named:
         classes = ("background", "foreground")
     task = ProposedTask("segmentation", called(output.name, "segmentation"), classes, named=named)
-    stride = next(
-        (s for s in range(1, 129) if (-(-height // s), -(-width // s)) == (rows, columns)), None
-    )
+    stride = _stride((rows, columns), size)
     task.fields.append(f"stride = {stride}" if stride else f"grid = [{columns}, {rows}]")
     if binary:
         task.remarks.append("one logit: above zero a pixel is of the second class")
@@ -141,11 +165,43 @@ def _segmentation(
     return task
 
 
+def _stride(cells: Sequence[int], size: tuple[int, int]) -> int | None:
+    """At which stride (rows, columns) are the cells of the input; None where at none."""
+    width, height = size
+    fits = (s for s in range(1, 129) if (-(-height // s), -(-width // s)) == tuple(cells))
+    return next(fits, None)
+
+
+def _has_anchors(output: Output) -> bool:
+    """Whether it is a raw level of YOLOv3, v5 or v7: (1, anchors, rows, columns, 5 + classes)."""
+    return len(output.shape) == 5 and output.shape[1] in (2, 3, 4) and output.shape[4] > 5
+
+
+def _flat_stride(output: Output, size: tuple[int, int]) -> int | None:
+    """At which stride (1, cells, classes), or the other way round, holds one map; None where it
+    does not, as the several levels of a detector do not, nor boxes that were chosen."""
+    solid = output.solid
+    if len(output.shape) != 3 or len(solid) != 2 or _stride(solid, size):
+        return None
+    if output.shape[2] == 6 and np.array_equal(output.value[..., 5], np.rint(output.value[..., 5])):
+        return None
+    width, height = size
+    cells = {-(-height // s) * -(-width // s): s for s in (16, 8, 4, 2, 1)}
+    return cells.get(max(solid))
+
+
+def _flat_segmentation(
+    output: Output, stride: int, called: TaskNames, names: Sequence[str]
+) -> ProposedTask:
+    classes, named = class_names(names, min(output.solid))
+    task = ProposedTask("segmentation", called(output.name, "segmentation"), classes, named=named)
+    task.remarks.append("guessed: the cells of one map, row by row")
+    task.fields.append(f"stride = {stride}")
+    task.sources.append(f"{task.name} = {json.dumps(output.name)}")
+    return task
+
+
 def _like(cells: Sequence[int], size: tuple[int, int]) -> bool:
     """Whether (rows, columns) have the input's proportions."""
     rows, columns = cells
     return abs(rows * size[0] - columns * size[1]) <= max(size) and min(cells) > 1
-
-
-def _numbered(names: Sequence[str], count: int) -> tuple[str, ...]:
-    return tuple(names) or class_names((), count)[0]

@@ -17,6 +17,7 @@ from edge_mtl.errors import EdgeMtlError
 from edge_mtl.export.foreign.foreign_network import ForeignNetwork, foreign_network
 from edge_mtl.export.foreign.import_spec import ImportSpec
 from edge_mtl.export.foreign.loading import read_network
+from edge_mtl.export.foreign.proposal import proposal
 from edge_mtl.export.foreign.running import Runner
 
 TASK = '[[tasks]]\ntype = "segmentation"\nname = "s"\nclasses = ["a", "b", "c"]\nstride = 4\n'
@@ -137,6 +138,18 @@ def test_inputs_that_are_no_such_picture(
 ) -> None:
     with pytest.raises(EdgeMtlError, match=message):
         imported(network(make_graph, shape))
+
+
+def test_a_network_for_grey_pictures_is_told_so_by_inspect_and_import(
+    make_graph: Any, imported: Make, tmp_path: Path
+) -> None:
+    grey = network(make_graph, (1, 1, 64, 96))
+    with pytest.raises(EdgeMtlError, match="only networks that take colour pictures"):
+        proposal(grey, tmp_path / "grey.onnx")
+    with pytest.raises(EdgeMtlError, match="only networks that take colour pictures"):
+        imported(grey, '[import]\nlayout = "nchw"\n')
+    with pytest.raises(EdgeMtlError, match=r"write layout = 'nchw' in \[import\]"):
+        imported(network(make_graph, (1, 3, 64, 96)), '[import]\nlayout = "nhwc"\n')
 
 
 @pytest.mark.parametrize("opset", [9, 11, 12, 13, 21])

@@ -202,16 +202,45 @@ def test_logits_of_a_picture(
     close(found.ravel(), original(wanted, picture)["logits"].ravel())
 
 
-@pytest.mark.parametrize("finish", [_softmax_last, _argmax])
+def _argmax_and_how_sure(graph: Any, logits: str) -> None:
+    shares = graph.add("Softmax", logits, axis=1)
+    graph.add("ReduceMax", shares, axes=[1], keepdims=0, name="sure")
+    _argmax(graph, logits)
+    graph.output("sure", (1, 16, 24))
+
+
+@pytest.mark.parametrize(
+    "finish",
+    [_softmax_last, _rows_of_cells, _argmax, _argmax_as_float, _argmax_and_how_sure],
+)
 def test_what_is_proposed_is_importable(
     make_graph: Any, imported: Foreign, tmp_path: Path, finish: Any
 ) -> None:
-    path = tmp_path / "proposed.onnx"
+    """How many classes there are and at which stride, logits tell before an ArgMax too."""
     model = segmenter(make_graph, finish).model()
-    found = proposal(model, path)
+    found = proposal(model, tmp_path / "proposed.onnx")
     assert not found.problems
-    text = found.text
-    if finish is _argmax:  # how many classes there are, only its logits tell
-        text = text.replace('["class_0", "class_1"]', '["a", "b", "c", "d", "e"]')
-        text = text.replace("stride = 1", "stride = 4")
-    assert imported(model, text).spec.output_tensors[0].shape == (1, 5, 16, 24)
+    assert found.text.count("[[tasks]]") == 1
+    assert 'classes = ["class_0", "class_1", "class_2", "class_3", "class_4"]' in found.text
+    assert "stride = 4" in found.text
+    assert imported(model, found.text).spec.output_tensors[0].shape == (1, 5, 16, 24)
+
+
+def test_logits_and_their_choice_are_one_task(make_graph: Any, tmp_path: Path) -> None:
+    def both(graph: Any, logits: str) -> None:
+        _plain(graph, logits)
+        _argmax(graph, logits)
+
+    found = proposal(segmenter(make_graph, both).model(), tmp_path / "a.onnx")
+    assert not found.problems
+    assert found.text.count("[[tasks]]") == 1
+    assert found.text.endswith('[import.outputs]\nlogits = "logits"\n')
+
+
+def test_a_depth_is_no_mask(make_graph: Any, tmp_path: Path) -> None:
+    graph = make_graph()
+    distance = graph.conv(graph.stem(4), 12, 1, gain=30.0)
+    graph.add("Squeeze", distance, graph.constant(np.array([1])), name="depth")
+    graph.output("depth", (1, 16, 24))
+    [problem] = proposal(graph.model(), tmp_path / "a.onnx").problems
+    assert problem.startswith("depth 1x16x24 holds 0 to ")
