@@ -46,12 +46,13 @@ class Row:
     """An encoding: its channels in words and in number, and what decodes it."""
 
     says: str
-    channels: Callable[[DecodedDetectionTask], int]
+    channels: Callable[[DecodedDetectionTask, Source], int]
     decode: Decode
 
 
 def decoded(writer: Writer, found: Candidates) -> str:
-    """4 numbers of a box, an objectness where the task has one, a score per class."""
+    """4 numbers of a box, an objectness where the task has one, a score per class and, where the
+    source says so, one of the background, which is left out."""
     boxes = _part(writer, found, 0, 4)
     scores = _rest(writer, found, 4)
     if found.source.boxes == "parts":
@@ -59,7 +60,13 @@ def decoded(writer: Writer, found: Candidates) -> str:
         boxes = writer.node("Mul", boxes, writer.constant(found.along(sides)))
     if found.source.scores == "logits":
         scores = writer.node("Sigmoid", scores)
-    plain = found.source.boxes == "pixels" and found.source.scores == "scores"
+    elif found.source.scores == "softmax":
+        scores = writer.node("Softmax", scores, axis=found.axis)
+    if found.source.background != "none":
+        first = int(found.source.background == "first")
+        scores = writer.slice(scores, found.axis, first, first + len(found.task.classes))
+    as_it_is = ("pixels", "scores", "none")
+    plain = (found.source.boxes, found.source.scores, found.source.background) == as_it_is
     return found.tensor if plain else writer.join(found.axis, boxes, scores)
 
 
@@ -140,15 +147,17 @@ def fastestdet(writer: Writer, found: Candidates) -> str:
     return writer.join(found.axis, middle, extent, writer.node("Mul", score, classes))
 
 
-def _plain_channels(task: DecodedDetectionTask) -> int:
-    return 4 + task.objectness + len(task.classes)
+def _plain_channels(task: DecodedDetectionTask, source: Source) -> int:
+    return 4 + task.objectness + len(task.classes) + (source.background != "none")
 
 
 ENCODINGS: dict[Encoding, Row] = {
     "decoded": Row("4 + objectness + classes", _plain_channels, decoded),
-    "end_to_end": Row("4 + score + class index", lambda task: 6, end_to_end),
+    "end_to_end": Row("4 + score + class index", lambda task, source: 6, end_to_end),
     "yolox": Row("4 + objectness + classes", _plain_channels, yolox),
-    "fastestdet": Row("object + 4 + classes", lambda task: 5 + len(task.classes), fastestdet),
+    "fastestdet": Row(
+        "object + 4 + classes", lambda task, source: 5 + len(task.classes), fastestdet
+    ),
 }
 
 

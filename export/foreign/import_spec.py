@@ -25,7 +25,10 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     encoding: how a decoded detection's numbers are written: see `decoders.ENCODINGS`.
     strides: of the levels that "yolox" boxes come from, in their order.
     boxes: whether the boxes of a decoded detection are in pixels of the input or in parts of it.
-    scores: whether those of a decoded detection, and its objectness, are scores or logits.
+    scores: whether those of a decoded detection, and its objectness, are scores or logits, or
+        logits of one Softmax over all of its classes.
+    background: where a "decoded" detection has a score for nothing at all beside those of its
+        classes.
     """
 
     tensor: str | Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -34,7 +37,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     encoding: Encoding = "decoded"
     strides: tuple[Annotated[int, Meta(ge=1)], ...] = (8, 16, 32)
     boxes: Literal["pixels", "parts"] = "pixels"
-    scores: Literal["scores", "logits"] = "scores"
+    scores: Literal["scores", "logits", "softmax"] = "scores"
+    background: Literal["none", "first", "last"] = "none"
 
     @property
     def tensors(self) -> tuple[str, ...]:

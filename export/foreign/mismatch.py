@@ -234,12 +234,17 @@ def box_channels(
     shapes_found: Iterable[tuple[int, ...]],
 ) -> NetworkImportError:
     """A list of boxes with other numbers than the task's."""
-    expected = row.channels(task)
+    expected = row.channels(task, origin)
     classes = len(task.classes)
     advice = f"name {classes + found - expected} in classes = [...]"
     if origin.encoding in ("decoded", "yolox"):
         if found == expected + 1 and not task.objectness:
-            advice = f"write objectness = true in the task, or {advice}"
+            advice = (
+                f"write objectness = true in the task, or {advice}"
+                if len(origin.tensors) == 1
+                else f'write background = "first" or "last" in import.outputs.{task.name}, where '
+                f"one score is of nothing at all, or {advice}"
+            )
         elif found == expected - 1 and task.objectness:
             advice = f"leave out objectness = true in the task, or {advice}"
         if found == 6 and expected != 6:

@@ -146,7 +146,7 @@ def _line(task: DecodedDetectionTask, origin: Source, **more: str) -> str:
     fields = [f"tensor = {tensor}"]
     if origin.channels:
         fields.append(f"channels = {list(origin.channels)}")
-    for name in ("encoding", "scores", "boxes"):
+    for name in ("encoding", "scores", "boxes", "background"):
         value = more.get(name, getattr(origin, name))
         if value != getattr(Source(tensor=""), name):
             fields.append(f'{name} = "{value}"')

@@ -165,7 +165,8 @@ def boxes_and_scores(
             continue
         [scores] = others
         channels = scores.shape[1] if scores.shape[2] == count else scores.shape[2]
-        classes, named = class_names(names, channels)
+        background = channels > 1 and _are_shares(scores)
+        classes, named = class_names(names, channels - background)
         task = ProposedTask("decoded_detection", called("", "detection"), classes, named=named)
         task.remarks.append("boxes and scores are apart and are joined")
         last = box.shape[2] == 4
@@ -184,7 +185,14 @@ def boxes_and_scores(
         source = [f"tensor = [{json.dumps(box.name)}, {json.dumps(scores.name)}]"]
         if float(np.abs(coordinates).max()) <= 1.5:
             source.append('boxes = "parts"')
-        if scores.value.min() < -1e-3 or scores.value.max() > 1 + 1e-3:
+        if background:
+            task.remarks.append("guessed: the first of the scores, of a Softmax, is the background")
+            source.append('background = "first"')
+        elif scores.value.min() < -1e-3 or scores.value.max() > 1 + 1e-3:
+            task.remarks.append(
+                "guessed: a Sigmoid for each class; where a Softmax is wanted, as for DETR, write "
+                'scores = "softmax", background = "last", and one class less'
+            )
             source.append('scores = "logits"')
         task.sources.append(f"{task.name} = {{ {', '.join(source)} }}")
         return [o for o in outputs if o not in (box, scores)], [task], None

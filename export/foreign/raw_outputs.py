@@ -216,6 +216,11 @@ def _decoded(
     spec: ModelSpec,
     source: str,
 ) -> str:
+    if origin.encoding != "decoded" and (origin.scores == "softmax" or origin.background != "none"):
+        raise NetworkImportError(
+            f'{source}: import.outputs.{task.name} has encoding = "{origin.encoding}", whose '
+            'scores have no Softmax and no background; leave out scores = "softmax" and background'
+        )
     axis = 1 if task.layout == "channels_first" else 2
     parts, channels = [], 0
     for tensor, shape in zip(tensors, found, strict=True):
@@ -234,7 +239,7 @@ def _decoded(
             )
         joined, channels = writer.slice(joined, axis, start, stop), stop - start
     row = ENCODINGS[origin.encoding]
-    if channels != row.channels(task):
+    if channels != row.channels(task, origin):
         raise mismatch.box_channels(source, task, origin, row, channels, found)
     made = row.decode(writer, Candidates(joined, axis, task, origin, spec.input.size))
     [wanted] = task.tensors(*spec.input.size)

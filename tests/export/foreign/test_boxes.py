@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -289,13 +288,10 @@ def test_raw_levels_with_bins_and_without(
 def test_what_is_proposed_is_importable(
     make_graph: Any, imported: Foreign, tmp_path: Path, style: Callable[[Any], Any]
 ) -> None:
-    path = tmp_path / "proposed.onnx"
     model = style(make_graph).model()
-    onnx.save(model, path)
-    found = proposal(read_network(path), path)
+    found = proposal(model, tmp_path / "proposed.onnx")
     assert not found.problems
-    text = found.text
-    assert imported(model, text).model.graph.output
+    assert imported(model, found.text).model.graph.output
 
 
 def candidates(
@@ -348,84 +344,10 @@ def test_what_candidates_have_beside_boxes_and_scores_is_left_out(
     assert tensor.shape[1:3] == (7, 120)
 
 
-def _levels_with_anchors(graph: Any) -> None:
-    for stride in (8, 16):
-        cells = (HEIGHT // stride, WIDTH // stride)
-        level = graph.conv(graph.stem(stride), 12, 24, relu=False)
-        shape = graph.constant(np.array([1, 3, 8, *cells]))
-        split = graph.add("Reshape", level, shape)
-        graph.add("Transpose", split, perm=[0, 1, 3, 4, 2], name=f"p{stride}")
-        graph.output(f"p{stride}", (1, 3, *cells, 8))
-
-
-def _rows(graph: Any, columns: int, name: str, activation: str | None = None, **how: int) -> str:
-    """(1, 96, columns) of the cells of one level."""
-    level = graph.conv(graph.stem(8), 12, columns, relu=False)
-    flat = graph.add("Reshape", level, graph.constant(np.array([1, columns, 96])))
-    rows = graph.add("Transpose", flat, perm=[0, 2, 1], name=None if activation else name)
-    if activation:
-        graph.add(activation, rows, name=name, **how)
-    graph.output(name, (1, 96, columns))
-    return name
-
-
-def _offsets_from_anchors(graph: Any) -> None:
-    _rows(graph, 4, "regression")
-    _rows(graph, 1, "classification", "Sigmoid")
-
-
-def _chosen_inside(graph: Any) -> None:
-    """RT-DETR as its authors export it."""
-    _rows(graph, 4, "boxes", "Sigmoid")
-    scores = _rows(graph, 3, "every", "Sigmoid")
-    graph.outputs.pop()
-    graph.add("ReduceMax", scores, axes=[2], keepdims=0, name="scores")
-    graph.add("ArgMax", scores, axis=2, keepdims=0, name="labels")
-    graph.output("scores", (1, 96))
-    graph.output("labels", (1, 96), onnx.TensorProto.INT64)
-
-
-def _bins_joined(graph: Any) -> None:
-    """NanoDet: scores, then bins."""
-    levels = []
-    for stride in (8, 16):
-        level = graph.conv(graph.stem(stride), 12, 35, relu=False)
-        levels.append(graph.add("Reshape", level, graph.constant(np.array([1, 35, -1]))))
-    joined = graph.add("Concat", *levels, axis=2)
-    graph.add("Transpose", joined, perm=[0, 2, 1], name="output")
-    graph.output("output", (1, 120, 35))
-
-
-@pytest.mark.parametrize(
-    ("style", "said"),
-    [
-        (_levels_with_anchors, r"p8, p16: levels with several anchors a cell; export .* --grid"),
-        (_offsets_from_anchors, r"regression holds .* offsets from anchors, no boxes"),
-        (_chosen_inside, r"name the boxes and the scores of all classes before the choice"),
-        (_bins_joined, r"neither the first four are boxes nor the others scores"),
-    ],
-)
-def test_what_is_no_box_is_not_proposed_as_one(
-    make_graph: Any, tmp_path: Path, style: Callable[[Any], None], said: str
-) -> None:
-    graph = make_graph()
-    style(graph)
-    found = proposal(graph.model(), tmp_path / "a.onnx")
-    [problem] = found.problems
-    assert re.search(said, problem)
-    assert f"# NOT IMPORTABLE AS IT IS: {problem}" in found.text
-    assert "[[tasks]]" not in found.text
-
-
-def test_of_two_outputs_with_four_columns_a_softmax_makes_the_scores(
-    make_graph: Any, imported: Foreign, tmp_path: Path
-) -> None:
-    graph = make_graph()
-    _rows(graph, 4, "scores", "Softmax", axis=2)
-    _rows(graph, 4, "boxes", "Sigmoid")
-    found = proposal(graph.model(), tmp_path / "a.onnx")
-    assert 'detection = { tensor = ["boxes", "scores"], boxes = "parts" }' in found.text
-    assert imported(graph, found.text).spec.output_tensors[0].shape == (1, 96, 8, 1)
+def test_other_encodings_have_no_background(make_graph: Any, imported: Foreign) -> None:
+    toml = f'{DECODED}{ROWS}[import.outputs]\ndetection = {{ tensor = "output", encoding = "yolox"'
+    with pytest.raises(EdgeMtlError, match="whose scores have no Softmax and no background; leave"):
+        imported(yolox(make_graph), f'{toml}, strides = [8, 16], background = "last" }}\n')
 
 
 def test_fastestdet_is_imported_by_its_proposal(tmp_path: Path, pictures: Any, peers: Path) -> None:
