@@ -22,8 +22,10 @@ from edge_mtl.errors import EdgeMtlError
 HALF_QDQ_OPSET = 19
 """The first in which `QuantizeLinear` reads float16."""
 
-PARITY_TOLERANCE = 0.02
-"""Largest root mean square difference to the float graph, relative to a tensor's own deviation."""
+PARITY_TOLERANCE = 0.05
+"""Largest root mean square difference to the float graph, as a share of a tensor's deviation: that
+of driving-s is 0.005 at most, of networks with random weights 0.02, of a wrong graph 0.4 and more.
+What a task loses by it the accuracy gate judges."""
 
 MARGIN = 8
 """How far below the end of float16 the activations of one picture must stay, for others."""
