@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
-from edge_mtl.runtime.engines import Engine, GpuEngine, open_engine
+from edge_mtl.runtime.engines import Engine, GpuEngine, open_engines
 from edge_mtl.runtime.host_stages import HostStages
 from edge_mtl.scene import Scene
 from edge_mtl.spec import ModelSpec
@@ -121,11 +122,31 @@ class Pipeline:
         mask_size: MaskSize = "frame",
     ) -> Pipeline:
         """Open the engine for a bundle that is in memory; arguments and errors as of `open`."""
-        opened = open_engine(engine, bundle, threads)
+        [pipeline] = cls.open_several(bundle, 1, engine, threads, mask_size)
+        return pipeline
+
+    @classmethod
+    def open_several(
+        cls,
+        bundle: Bundle,
+        count: int,
+        engine: str = "auto",
+        threads: int | None = None,
+        mask_size: MaskSize = "frame",
+    ) -> list[Pipeline]:
+        """Open a bundle's engine once for several pipelines, each for a thread of its own.
+
+        They share out `threads`: more of them give more frames a second and take longer for each.
+        Other arguments and errors as of `open`.
+        """
+        engines = open_engines(engine, bundle, threads, count)
+        # Kernels of several pipelines at once would take each other's threads.
+        each = threads if count == 1 else max(1, (threads or len(os.sched_getaffinity(0))) // count)
         try:
-            return cls(bundle.spec, opened, mask_size=mask_size, threads=threads)
+            return [cls(bundle.spec, one, mask_size=mask_size, threads=each) for one in engines]
         except BaseException:
-            opened.close()
+            for one in engines:
+                one.close()
             raise
 
     def __call__(

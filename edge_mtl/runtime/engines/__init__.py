@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Protocol, runtime_checkable
@@ -74,13 +74,14 @@ class EngineEntry:
 
     module: what must be importable; its distribution on PyPI has the same name.
     extra: the extra of edge-mtl that installs it.
-    open: makes the engine from a bundle and a number of threads (None: all that it can use).
+    open: makes engines from a bundle, a number of threads (None: all that it can use) and how many
+        of them there are to be: see `open_engines`.
     built: it runs an engine that the module built for this GPU, not the network itself.
     """
 
     module: str
     extra: str
-    open: Callable[[Bundle, int | None], Engine]
+    open: Callable[[Bundle, int | None, int], list[Engine]]
     built: bool = False
 
     def suits(self, bundle: Bundle) -> bool:
@@ -90,28 +91,32 @@ class EngineEntry:
         return not self.built or self.module in {manifest.target.replace("-", "_"), *modules}
 
 
-def _open_onnxruntime(bundle: Bundle, threads: int | None) -> Engine:
+def _open_onnxruntime(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
     from edge_mtl.runtime.engines.ort import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(bundle, threads)
+    first = OnnxRuntimeEngine(bundle, threads, count)
+    return [first, *(first.twin() for _ in range(1, count))]
 
 
-def _open_openvino(bundle: Bundle, threads: int | None) -> Engine:
+def _open_openvino(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
     from edge_mtl.runtime.engines.ov import OpenVinoEngine
 
-    return OpenVinoEngine(bundle, threads)
+    first = OpenVinoEngine(bundle, threads, count)
+    return [first, *(first.twin() for _ in range(1, count))]
 
 
-def _open_tensorrt(bundle: Bundle, threads: int | None) -> Engine:
+def _open_tensorrt(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
     from edge_mtl.runtime.engines.trt import TensorRtEngine
 
-    return TensorRtEngine("tensorrt", bundle)
+    first = TensorRtEngine("tensorrt", bundle)
+    return [first, *(first.twin() for _ in range(1, count))]
 
 
-def _open_tensorrt_rtx(bundle: Bundle, threads: int | None) -> Engine:
+def _open_tensorrt_rtx(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
     from edge_mtl.runtime.engines.trt import TensorRtEngine
 
-    return TensorRtEngine("tensorrt-rtx", bundle)
+    first = TensorRtEngine("tensorrt-rtx", bundle)
+    return [first, *(first.twin() for _ in range(1, count))]
 
 
 ENGINES: Mapping[str, EngineEntry] = {
@@ -123,13 +128,22 @@ ENGINES: Mapping[str, EngineEntry] = {
 
 
 def open_engine(name: str, bundle: Bundle, threads: int | None = None) -> Engine:
-    """Open a bundle's network in an engine and run it once, so that it is known to work and warm.
+    """One engine; arguments and errors as of `open_engines`."""
+    [engine] = open_engines(name, bundle, threads, 1)
+    return engine
+
+
+def open_engines(name: str, bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
+    """Open a bundle's network in an engine, once, with buffers for several frames at a time, and
+    run it, so that it is known to work and warm.
 
     Args:
         name: a name in `ENGINES`, or "auto" for the one that runs this network fastest among those
             that are installed.
         bundle: the network and what its tensors mean.
-        threads: how many threads the engine may compute with; None for all that it can use.
+        threads: how many threads may compute; None for all that can be used. They are shared out.
+        count: how many engines, each with buffers of its own, that may run at once in a thread
+            each. More give more frames a second and take longer for each. Each is to be closed.
 
     Raises:
         UsageError: no engine has that name, or `threads` is below 1.
@@ -138,39 +152,45 @@ def open_engine(name: str, bundle: Bundle, threads: int | None = None) -> Engine
     if threads is not None and threads < 1:
         raise UsageError(f"expected at least 1 thread, found {threads}; leave it out for all cores")
     if name == "auto":
-        return _open_fastest(bundle, threads)
+        return _open_fastest(bundle, threads, count)
     if name not in ENGINES:
         raise UsageError(
             f"no engine is called {name!r}; these are known: auto, {', '.join(ENGINES)}"
         )
     try:
-        return _open(name, bundle, threads)
+        return _open(name, bundle, threads, count)
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
         remedy = install_command(missing if missing in EXTRA_OF else ENGINES[name].module)
         raise EdgeMtlError(f"the engine {name} is not installed ({error}): {remedy}") from error
 
 
-def _open(name: str, bundle: Bundle, threads: int | None) -> Engine:
-    engine = ENGINES[name].open(bundle, threads)
-    engine.image.fill(0)
+def _open(name: str, bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
+    engines = ENGINES[name].open(bundle, threads, count)
     try:
-        engine.infer()
+        for engine in engines:
+            engine.image.fill(0)
+            engine.infer()
     except Exception as error:  # every engine raises types of its own
-        engine.close()
+        _close(engines)
         raise refusal(name, bundle, error) from error
-    return engine
+    return engines
 
 
-def _open_fastest(bundle: Bundle, threads: int | None) -> Engine:
+def _close(engines: Iterable[Engine]) -> None:
+    for engine in engines:
+        engine.close()
+
+
+def _open_fastest(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
     """Open every installed engine in turn and keep the one with the lowest median latency."""
-    opened: list[Engine] = []
+    opened: list[list[Engine]] = []
     problems: list[EdgeMtlError] = []
     suitable = {name: entry for name, entry in ENGINES.items() if entry.suits(bundle)}
     for name in suitable:
-        engine = _open_if_usable(name, bundle, threads, problems)
-        if engine is not None:
-            opened.append(engine)
+        engines = _open_if_usable(name, bundle, threads, count, problems)
+        if engines:
+            opened.append(engines)
     if not opened:
         if problems:
             raise problems[0]
@@ -182,33 +202,33 @@ def _open_fastest(bundle: Bundle, threads: int | None) -> Engine:
     for problem in problems:
         _log.warning("%s", problem)
     if len(opened) == 1:
-        _log.info("engine auto: %s, the only one that runs this network here", opened[0].name)
+        _log.info("engine auto: %s, the only one that runs this network here", opened[0][0].name)
         return opened[0]
-    times_ms = [_median_ms(engine) for engine in opened]
+    times_ms = [_median_ms(engines[0]) for engines in opened]
     fastest = opened[times_ms.index(min(times_ms))]
-    for engine in opened:
-        if engine is not fastest:
-            engine.close()
+    for engines in opened:
+        if engines is not fastest:
+            _close(engines)
     measured = zip(opened, times_ms, strict=True)
     _log.info(
         "engine auto: %s (%s)",
-        fastest.name,
-        ", ".join(f"{engine.name} {time_ms:.2f} ms" for engine, time_ms in measured),
+        fastest[0].name,
+        ", ".join(f"{engines[0].name} {time_ms:.2f} ms" for engines, time_ms in measured),
     )
     return fastest
 
 
 def _open_if_usable(
-    name: str, bundle: Bundle, threads: int | None, problems: list[EdgeMtlError]
-) -> Engine | None:
-    """The engine; None where it is not installed or, with a note in `problems`, does not fit."""
+    name: str, bundle: Bundle, threads: int | None, count: int, problems: list[EdgeMtlError]
+) -> list[Engine]:
+    """The engines; none where it is not installed or, with a note in `problems`, does not fit."""
     try:
-        return _open(name, bundle, threads)
+        return _open(name, bundle, threads, count)
     except ImportError as error:
         _log.debug("engine %s is not installed: %s", name, error)
     except EdgeMtlError as error:
         problems.append(error)
-    return None
+    return []
 
 
 def _median_ms(engine: Engine) -> float:
@@ -285,14 +305,15 @@ def check_edges(
 
 
 def edge_buffers(
-    name: str, bundle: Bundle, network: Mapping[str, tuple[tuple[int | None, ...], str]]
+    image: TensorSpec, planes: Iterable[TensorSpec], outputs: Iterable[TensorSpec]
 ) -> EdgeBuffers:
-    """Allocate the input and output buffers that the manifest describes, all zero; arguments and
-    errors as of `check_edges`."""
-    check_edges(name, bundle, network)
-    manifest = bundle.manifest
-    described = manifest.input, *manifest.planes, *manifest.outputs
-    buffers = {tensor.name: np.zeros(tensor.shape, tensor.dtype) for tensor in described}
-    image = buffers.pop(manifest.input.name)
-    planes = {tensor.name: buffers.pop(tensor.name) for tensor in manifest.planes}
-    return EdgeBuffers(image, planes, buffers)
+    """Allocate the input and output buffers of a network, all zero."""
+
+    def empty(tensor: TensorSpec) -> NDArray[Any]:
+        return np.zeros(tensor.shape, tensor.dtype)
+
+    return EdgeBuffers(
+        empty(image),
+        {tensor.name: empty(tensor) for tensor in planes},
+        {tensor.name: empty(tensor) for tensor in outputs},
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.runtime.engines import edge_buffers, refusal
+from edge_mtl.runtime.engines import check_edges, edge_buffers, refusal
 
 _LOG_FATAL = 4
 
@@ -31,10 +32,13 @@ class OnnxRuntimeEngine:
 
     name = "onnxruntime"
 
-    def __init__(self, bundle: Bundle, threads: int | None) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None, count: int) -> None:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        # Runs of one session that overlap share its threads, and each brings the one it is called
+        # in.
+        whole = threads or len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = max(1, whole // count)
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = _LOG_FATAL  # what fails is raised, and reported once
@@ -55,26 +59,38 @@ class OnnxRuntimeEngine:
             )
             for edge in edges
         }
-        buffers = edge_buffers(self.name, bundle, network)
-        self.image: NDArray[Any] = buffers.image
-        self.planes: Mapping[str, NDArray[Any]] = buffers.planes
-        self.outputs: Mapping[str, NDArray[Any]] = buffers.outputs
+        check_edges(self.name, bundle, network)
         self.input_tensor = bundle.manifest.input
         self.plane_tensors = bundle.manifest.planes
         self.output_tensors = bundle.manifest.outputs
-        inputs = {self.input_tensor.name: self.image, **self.planes}
-        if len(self._session.get_inputs()) != len(inputs):
+        expected = [tensor.name for tensor in (self.input_tensor, *self.plane_tensors)]
+        found = [edge.name for edge in self._session.get_inputs()]
+        if len(found) != len(expected):
             raise EdgeMtlError(
-                f"{bundle.path}: expected a network with the inputs {', '.join(inputs)}, found "
-                f"{', '.join(edge.name for edge in self._session.get_inputs())}; export it again"
+                f"{bundle.path}: expected a network with the inputs {', '.join(expected)}, found "
+                f"{', '.join(found)}; export it again"
             )
+        self._bind()
+
+    def _bind(self) -> None:
+        """Buffers, and the session's way from some to the others."""
+        buffers = edge_buffers(self.input_tensor, self.plane_tensors, self.output_tensors)
+        self.image: NDArray[Any] = buffers.image
+        self.planes: Mapping[str, NDArray[Any]] = buffers.planes
+        self.outputs: Mapping[str, NDArray[Any]] = buffers.outputs
         self._binding: Any = self._session.io_binding()
-        for name, buffer in inputs.items():
+        for name, buffer in {self.input_tensor.name: self.image, **self.planes}.items():
             self._binding.bind_input(name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data)
         for name, buffer in self.outputs.items():
             self._binding.bind_output(
                 name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data
             )
+
+    def twin(self) -> OnnxRuntimeEngine:
+        """The same session on buffers of its own."""
+        twin = copy.copy(self)
+        twin._bind()
+        return twin
 
     def infer(self) -> None:
         """Run the network from `image` and `planes` to `outputs`. Releases the interpreter lock."""

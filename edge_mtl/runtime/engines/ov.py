@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -10,7 +11,7 @@ import openvino
 from numpy.typing import NDArray
 
 from edge_mtl.bundle import Bundle
-from edge_mtl.runtime.engines import edge_buffers, refusal
+from edge_mtl.runtime.engines import check_edges, edge_buffers, refusal
 
 
 @cache
@@ -36,10 +37,12 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, bundle: Bundle, threads: int | None) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None, count: int) -> None:
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads:
             options["INFERENCE_NUM_THREADS"] = str(threads)
+        if count > 1:
+            options["NUM_STREAMS"] = str(count)
         try:
             compiled = core().compile_model(core().read_model(bundle.network), "CPU", options)
         except Exception as error:  # its types have no public base class
@@ -52,17 +55,29 @@ class OpenVinoEngine:
             for edge in [*compiled.inputs, *compiled.outputs]
             for name in edge.names
         }
-        buffers = edge_buffers(self.name, bundle, network)
-        self.image: NDArray[Any] = buffers.image
-        self.planes: Mapping[str, NDArray[Any]] = buffers.planes
-        self.outputs: Mapping[str, NDArray[Any]] = buffers.outputs
+        check_edges(self.name, bundle, network)
         self.input_tensor = bundle.manifest.input
         self.plane_tensors = bundle.manifest.planes
         self.output_tensors = bundle.manifest.outputs
-        self._request: Any = compiled.create_infer_request()
+        self._compiled: Any = compiled
+        self._bind()
+
+    def _bind(self) -> None:
+        """Buffers, and a request that works on them."""
+        buffers = edge_buffers(self.input_tensor, self.plane_tensors, self.output_tensors)
+        self.image: NDArray[Any] = buffers.image
+        self.planes: Mapping[str, NDArray[Any]] = buffers.planes
+        self.outputs: Mapping[str, NDArray[Any]] = buffers.outputs
+        self._request: Any = self._compiled.create_infer_request()
         edges = {self.input_tensor.name: self.image, **self.planes, **self.outputs}
         for name, buffer in edges.items():
             self._request.set_tensor(name, openvino.Tensor(buffer, shared_memory=True))
+
+    def twin(self) -> OpenVinoEngine:
+        """The same compiled network on buffers of its own."""
+        twin = copy.copy(self)
+        twin._bind()
+        return twin
 
     def infer(self) -> None:
         """Run the network from `image` and `planes` to `outputs`. Releases the interpreter lock."""
@@ -71,7 +86,7 @@ class OpenVinoEngine:
 
     def close(self) -> None:
         """Release the network; the buffers are not to be used any more. Twice does no harm."""
-        self._request = None
+        self._request = self._compiled = None
 
 
 _DTYPES = {"f32": "float32", "f16": "float16", "u8": "uint8", "i8": "int8"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -40,22 +41,29 @@ class TensorRtEngine:
         self.input_tensor = bundle.manifest.input
         self.plane_tensors = bundle.manifest.planes
         self.output_tensors = bundle.manifest.outputs
-        trt = import_module(name.replace("-", "_"))
+        self._path = bundle.path
+        self._trt: Any = import_module(name.replace("-", "_"))
         with owned_gpu():
             driver = pycuda_driver()
-            logger, self._messages = logger_of(trt)
+            logger, self._messages = logger_of(self._trt)
             self._messages.clear()
-            self._runtime: Any = trt.Runtime(logger)
-            self._engine: Any = self._load(trt, bundle, driver.Device(0).compute_capability())
-            self._check(trt, bundle)
-            self._context: Any = _execution_context(trt, self._engine)
+            self._runtime: Any = self._trt.Runtime(logger)
+            capability = driver.Device(0).compute_capability()
+            self._engine: Any = self._load(self._trt, bundle, capability)
+            self._check(self._trt, bundle)
+        self._allocate()
+
+    def _allocate(self) -> None:
+        """An execution context, a stream and buffers."""
+        with owned_gpu():
+            self._context: Any = _execution_context(self._trt, self._engine)
             if self._context is None:
                 raise EdgeMtlError(
-                    f"{bundle.path}: {self.name} cannot run the engine here: "
+                    f"{self._path}: {self.name} cannot run the engine here: "
                     f"{self._messages.reason()}"
                 )
-            self._set_shapes(bundle)
-            self._stream: Any = driver.Stream(NON_BLOCKING)
+            self._set_shapes()
+            self._stream: Any = pycuda_driver().Stream(NON_BLOCKING)
             inputs = self.input_tensor, *self.plane_tensors
             self._inputs = {each.name: PinnedArray(each.shape, each.dtype) for each in inputs}
             self._outputs = {
@@ -71,6 +79,12 @@ class TensorRtEngine:
         self.outputs: Mapping[str, NDArray[Any]] = {
             name: array.host for name, array in self._outputs.items()
         }
+
+    def twin(self) -> TensorRtEngine:
+        """The same engine with a context, a stream and buffers of its own."""
+        twin = copy.copy(self)
+        twin._allocate()
+        return twin
 
     def infer(self) -> None:
         """Run the network from `image` and `planes` to `outputs`. Releases the interpreter lock."""
@@ -140,12 +154,12 @@ class TensorRtEngine:
                     f"{engine.get_tensor_format(name).name}; {REBUILD.format(path=bundle.path)}"
                 )
 
-    def _set_shapes(self, bundle: Bundle) -> None:
+    def _set_shapes(self) -> None:
         """Fix the batch of an engine that leaves it open."""
         for tensor in (self.input_tensor, *self.plane_tensors):
             if not self._context.set_input_shape(tensor.name, tensor.shape):
                 raise EdgeMtlError(
-                    f"{bundle.path}: {self.name} does not take tensor {tensor.name!r} as "
+                    f"{self._path}: {self.name} does not take tensor {tensor.name!r} as "
                     f"{'x'.join(map(str, tensor.shape))} ({self._messages.reason()}); build the "
                     "engine for a batch of one frame, among others"
                 )

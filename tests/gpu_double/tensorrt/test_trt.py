@@ -13,7 +13,7 @@ import pytest
 from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime import engines
-from edge_mtl.runtime.engines import ENGINES, GpuEngine, open_engine
+from edge_mtl.runtime.engines import ENGINES, GpuEngine, open_engine, open_engines
 
 AsBuilt = Callable[..., Bundle]
 REBUILD = r"build it again here: edge-mtl export --rebuild tiny\.emtl"
@@ -50,6 +50,28 @@ def test_host_arrays_in_and_out(
     engine.close()
     assert gpu.live_bytes == 0
     assert gpu.depth == 0
+
+
+@pytest.mark.usefixtures("trt")
+def test_two_engines_of_one_plan_have_buffers_of_their_own(
+    gpu: Any, tiny_bundle: Bundle, as_built: AsBuilt
+) -> None:
+    rng = np.random.default_rng(1)
+    alone = open_engine("onnxruntime", tiny_bundle, 1)
+    first, second = found = open_engines("tensorrt", as_built(tiny_bundle), None, 2)
+    for engine in found:
+        engine.image[...] = rng.standard_normal((1, 3, 64, 96))
+    for engine in found:
+        engine.infer()
+    first.close()
+    alone.image[...] = second.image
+    for _ in range(2):  # also once the other one is closed
+        alone.infer()
+        for name, expected in alone.outputs.items():
+            np.testing.assert_array_equal(second.outputs[name], expected)
+        second.infer()
+    second.close()
+    assert gpu.live_bytes == 0
 
 
 @pytest.mark.usefixtures("trt")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from edge_mtl.bundle import NETWORK, Bundle
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.runtime import engines
-from edge_mtl.runtime.engines import ENGINES, Engine, EngineEntry, open_engine
+from edge_mtl.runtime.engines import ENGINES, Engine, EngineEntry, open_engine, open_engines
 from edge_mtl.tensor_spec import TensorSpec
 
 NAMES = "onnxruntime", "openvino"  # those that take no GPU
@@ -47,6 +48,33 @@ def test_float_outputs_are_the_references(name: str, tiny_bundle: Bundle) -> Non
         np.testing.assert_allclose(engine.outputs[tensor], expected, atol=2e-5)
     engine.close()
     engine.close()
+
+
+def test_engines_of_one_network_run_at_once_on_buffers_of_their_own(
+    name: str, tiny_bundle: Bundle
+) -> None:
+    rng = np.random.default_rng(1)
+    first, second = found = open_engines(name, tiny_bundle, 2, 2)
+    images = [rng.standard_normal((1, 3, 64, 96)).astype(np.float32) for _ in found]
+    for engine, image in zip(found, images, strict=True):
+        engine.image[...] = image
+    threads = [
+        threading.Thread(target=lambda engine=engine: [engine.infer() for _ in range(50)])
+        for engine in found
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for engine, image in zip(found, images, strict=True):
+        for tensor, expected in reference(tiny_bundle, image).items():
+            np.testing.assert_allclose(engine.outputs[tensor], expected, atol=2e-5)
+    first.close()
+    second.image[...] = images[0]
+    second.infer()
+    for tensor, expected in reference(tiny_bundle, images[0]).items():
+        np.testing.assert_allclose(second.outputs[tensor], expected, atol=2e-5)
+    second.close()
 
 
 def test_8bit_edges_round_once_and_nothing_else(name: str, tiny_bundle_8bit: Bundle) -> None:
@@ -164,10 +192,10 @@ class StubEngine:
 
 def table(*stubs: StubEngine | Exception) -> dict[str, EngineEntry]:
     def opener(stub: StubEngine | Exception) -> Any:
-        def open_stub(bundle: Bundle, threads: int | None) -> Engine:
+        def open_stub(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
             if isinstance(stub, Exception):
                 raise stub
-            return stub
+            return [stub]
 
         return open_stub
 
