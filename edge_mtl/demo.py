@@ -87,7 +87,7 @@ def run_demo(folder: Path, frames: int, tell: Callable[[str, int, int], None]) -
         ]
         report = Stream(
             source,
-            pipeline,
+            [pipeline],
             sinks,
             on_scene=lambda scene: tell("stream", scene.frame_index + 1, frames),
         ).run()

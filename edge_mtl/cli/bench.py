@@ -39,7 +39,7 @@ def command(
 
     from edge_mtl import zoo
     from edge_mtl.bundle import Bundle
-    from edge_mtl.cli.model_files import open_pipeline
+    from edge_mtl.cli.model_files import open_pipelines
     from edge_mtl.machine import Machine
     from edge_mtl.runtime.benchmark import measure
     from edge_mtl.runtime.sources import Frame, open_source
@@ -53,10 +53,8 @@ def command(
                 frames.append(frame)
     finally:
         opened.close()
-    with (
-        open_pipeline(model, engine, threads, masks.value, trust) as pipeline,
-        progress.status(f"measuring for {seconds:g} s"),
-    ):
+    [pipeline] = open_pipelines(model, engine, threads, masks.value, trust)
+    with pipeline, progress.status(f"measuring for {seconds:g} s"):
         report = measure(pipeline, frames, seconds)
     console = Console(stderr=json == "-", markup=False)
     machine = Machine.here()

@@ -35,18 +35,25 @@ def open_checkpoint(path: Path, engine: str, trusted: Path | None) -> Network:
     return load_checkpoint(path)
 
 
-def open_pipeline(
-    model: str, engine: str, threads: int | None, mask_size: MaskSize, trusted: Path | None
-) -> Pipeline:
-    """A pipeline of a bundle, by `Pipeline.open`, or of a checkpoint (`--engine torch` for one that
-    ships), in torch: on a GPU that torch has, with the kernels there if PyCUDA is, else on the
-    processor.
+def open_pipelines(
+    model: str,
+    engine: str,
+    threads: int | None,
+    mask_size: MaskSize,
+    trusted: Path | None,
+    count: int = 1,
+) -> list[Pipeline]:
+    """Pipelines for so many threads, of a bundle, by `Pipeline.open_several`.
+
+    Of a checkpoint (`--engine torch` for one that ships) it is one, in torch: on a GPU that torch
+    has, with the kernels there if PyCUDA is, else on the processor.
 
     Raises:
         UsageError: the engine does not run such a file, or a checkpoint is to be trusted.
         EdgeMtlError: as of `Pipeline.open`.
     """
     from edge_mtl import zoo
+    from edge_mtl.bundle import Bundle
     from edge_mtl.runtime.pipeline import Pipeline
 
     path = zoo.locate(model, ".safetensors" if engine == _TORCH else ".emtl")
@@ -56,9 +63,10 @@ def open_pipeline(
                 f"torch runs checkpoints (.safetensors), and {path} is none; leave --engine out, "
                 "or give the checkpoint that the bundle was made of"
             )
-        return Pipeline.open(model, engine, threads, mask_size, trusted)
+        bundle = Bundle.open(path, trusted)
+        return Pipeline.open_several(bundle, count, engine, threads, mask_size)
     network = open_checkpoint(path, engine, trusted)
     from edge_mtl.network.gpu_engine import torch_engine
 
     opened = torch_engine(network, network.spec, threads)
-    return Pipeline(network.spec, opened, mask_size=mask_size, threads=threads)
+    return [Pipeline(network.spec, opened, mask_size=mask_size, threads=threads)]

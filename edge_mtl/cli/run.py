@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
     from edge_mtl.runtime.sinks import Sink
     from edge_mtl.runtime.sources import Source
     from edge_mtl.scene import Scene
+
+
+_LANES_OF_FILES = 2
+
+
+class LateName(str, Enum):
+    """The values of `--late`; see `Stream`."""
+
+    report = "report"
+    skip = "skip"
 
 
 def command(
@@ -47,13 +58,29 @@ def command(
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show the annotated frames.")] = False,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    lanes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=16,
+            help="Frames that are worked on at a time: more give more frames a second and older "
+            "scenes. 1 for cameras, 2 for files.",
+        ),
+    ] = None,
+    deadline_ms: Annotated[
+        float | None, typer.Option(min=1, help="How old a frame may be when its scene is there.")
+    ] = None,
+    late: Annotated[
+        LateName,
+        typer.Option(help="Count late scenes, or also skip frames that are too old at the start."),
+    ] = LateName.report,
     trust: Trust = None,
     json: JsonTarget = None,
 ) -> None:
     from rich.console import Console
     from rich.progress import TextColumn
 
-    from edge_mtl.cli.model_files import open_pipeline
+    from edge_mtl.cli.model_files import open_pipelines
     from edge_mtl.cli.progress import make_progress
     from edge_mtl.runtime.sources import open_source
     from edge_mtl.runtime.stream import Stream
@@ -61,7 +88,10 @@ def command(
     with ExitStack() as stack:
         opened = open_source(source)
         stack.callback(opened.close)
-        pipeline = stack.enter_context(open_pipeline(model, engine, threads, masks.value, trust))
+        count = lanes or (1 if opened.live else _LANES_OF_FILES)
+        pipelines = open_pipelines(model, engine, threads, masks.value, trust, count)
+        for pipeline in pipelines:
+            stack.enter_context(pipeline)
         sinks = _open_sinks(stack, opened, save, jsonl, show)
         progress = stack.enter_context(make_progress(TextColumn("{task.fields[latency]}")))
         total = min((n for n in (opened.length, frames) if n is not None), default=None)
@@ -71,15 +101,28 @@ def command(
             latency_ms = sum(scene.stages_ms.values())
             progress.update(bar, advance=1, latency=f"{latency_ms:.1f} ms")
 
-        report = Stream(opened, pipeline, sinks, max_frames=frames, on_scene=show_progress).run()
+        report = Stream(
+            opened,
+            pipelines,
+            sinks,
+            max_frames=frames,
+            on_scene=show_progress,
+            deadline_ms=deadline_ms,
+            late=late.value,
+        ).run()
 
     console = Console(stderr="-" in (jsonl, json), markup=False)
-    console.print(f"{model} on {opened.name}, {pipeline.engine.name}")
+    console.print(f"{model} on {opened.name}, {pipelines[0].engine.name}")
     console.print(report.latency.table())
     if report.dropped or report.skipped:
         console.print(f"{report.dropped} frames dropped, {report.skipped} pictures unreadable")
+    if deadline_ms is not None:
+        console.print(
+            f"{report.missed} scenes past the deadline of {deadline_ms:g} ms, "
+            f"{report.stale} frames skipped"
+        )
     if json is not None:
-        about = {"model": model, "source": opened.name, "engine": pipeline.engine.name}
+        about = {"model": model, "source": opened.name, "engine": pipelines[0].engine.name}
         write_json(json, {**about, **report.to_json()})
 
 

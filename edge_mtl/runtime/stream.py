@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal
 
+from edge_mtl.runtime.lanes import Lanes, Seen
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.runtime.sinks import Sink, StreamEnded
-from edge_mtl.runtime.sources import Frame, Source
+from edge_mtl.runtime.sources import Source
 from edge_mtl.scene import Scene
 from edge_mtl.timing import LatencyReport, StageTimes
 
 EndedBy = Literal["source", "max_frames", "sink", "stop"]
+Late = Literal["report", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,16 @@ class StreamReport:
     dropped: frames of a live source that came while the stream was busy.
     skipped: pictures that could not be read.
     ended_by: "source" at its end, "max_frames", "sink" where a viewer left, or "stop" on Ctrl-C.
+    missed: scenes that came after the deadline.
+    stale: frames that were left out because they were past it when they were read.
     """
 
     latency: LatencyReport
     dropped: int
     skipped: int
     ended_by: EndedBy
+    missed: int = 0
+    stale: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers and strings."""
@@ -44,43 +50,58 @@ class StreamReport:
             "dropped": self.dropped,
             "skipped": self.skipped,
             "ended_by": self.ended_by,
+            "missed": self.missed,
+            "stale": self.stale,
         }
 
 
 class Stream:
-    """Takes frames from a source through a pipeline into sinks, one at a time.
+    """Takes frames from a source through pipelines into sinks.
 
-    Where the source is live it gives its newest frame and drops the rest, so that what comes out
-    is never older than one frame's work; a file is read frame by frame.
+    Reading, pipelines and sinks work at the same time: a lane (`lanes.Lanes`) a pipeline, and the
+    sinks in the thread that calls `run`. Where the source is live it gives its newest frame and
+    drops the rest; a file is read frame by frame. Scenes reach the sinks in the order of frames.
 
     Args:
         source, sinks: closed when `run` ends, however it ends.
-        pipeline: stays open.
+        pipelines: one or, for more frames a second, several of one network
+            (`Pipeline.open_several`). They stay open.
         max_frames: stop after so many; None for no limit.
         on_scene: called with every scene after the sinks had it, as for a progress bar.
+        deadline_ms: how old a frame may be when its scene is there; None for any age.
+        late: what is done about frames that come too late: "report" counts them; "skip" also leaves
+            out those that are already too old when they are read.
     """
 
     def __init__(
         self,
         source: Source,
-        pipeline: Pipeline,
+        pipelines: Sequence[Pipeline],
         sinks: Sequence[Sink] = (),
         *,
         max_frames: int | None = None,
         on_scene: Callable[[Scene], None] | None = None,
+        deadline_ms: float | None = None,
+        late: Late = "report",
     ) -> None:
         self._source = source
-        self._pipeline = pipeline
+        self._pipelines = pipelines
         self._sinks = sinks
         self._max_frames = max_frames
         self._on_scene = on_scene
+        self._deadline_ms = deadline_ms
+        self._late = late
         self._times = StageTimes()
         self._frames = 0
-        self._stopping = threading.Event()
+        self._missed = 0
+        self._stopped = False
+        self._lanes: Lanes | None = None
 
     def stop(self) -> None:
-        """Let the stream end after the frame that it is at. May be called from any thread."""
-        self._stopping.set()
+        """Let the stream end after the frames that it is at. May be called from any thread."""
+        self._stopped = True
+        if self._lanes is not None:
+            self._lanes.stop()
 
     def run(self) -> StreamReport:
         """Run to the end. In the main thread, SIGINT and SIGTERM stop it; a second one aborts.
@@ -91,58 +112,64 @@ class Stream:
         """
         start = time.perf_counter()
         with _signals(self.stop), ExitStack() as stack:
-            # Left in reverse: the files first, so that a camera that hangs costs none of them.
+            # Left in reverse: the files first, so that a camera that hangs costs none of them; then
+            # the source, which wakes a lane that waits for a frame.
+            lanes = self._lanes = self._start()
+            stack.callback(lanes.join)
             stack.callback(self._source.close)
             for sink in self._sinks:
                 stack.callback(sink.close)
-            ended_by = self._loop()
+            stack.callback(lanes.stop)
+            ended_by = self._loop(lanes)
             elapsed_s = time.perf_counter() - start
         return StreamReport(
             LatencyReport(self._frames, elapsed_s, self._times.summary()),
             self._source.dropped,
             self._source.skipped,
             ended_by,
+            self._missed,
+            lanes.stale,
         )
 
-    def _loop(self) -> EndedBy:
-        while not self._stopping.is_set():
-            if self._frames == self._max_frames:
-                return "max_frames"
-            start = time.perf_counter()
-            frame = self._source.read()
-            if frame is None:
-                return "source"
-            try:
-                self._process(frame, start)
-            except StreamEnded:
-                return "sink"
-        return "stop"
-
-    def _process(self, frame: Frame, start: float) -> None:
-        captured = time.perf_counter()
-        scene = self._pipeline(
-            frame.image,
-            planes=frame.planes,
-            frame_index=frame.index,
-            captured_ns=frame.captured_ns,
+    def _start(self) -> Lanes:
+        return Lanes(
+            self._source,
+            self._pipelines,
+            max_frames=self._max_frames,
+            stale_ms=self._deadline_ms if self._late == "skip" else None,
         )
-        latency_ms = (time.monotonic_ns() - frame.captured_ns) / 1e6
-        seen = time.perf_counter()
+
+    def _loop(self, lanes: Lanes) -> EndedBy:
+        if self._stopped:
+            lanes.stop()
+        try:
+            while (seen := lanes.take()) is not None:
+                self._record(seen)
+        except StreamEnded:
+            return "sink"
+        if self._stopped:
+            return "stop"
+        return "max_frames" if self._frames == self._max_frames else "source"
+
+    def _record(self, seen: Seen) -> None:
+        start = time.perf_counter()
         self._frames += 1
+        self._missed += self._deadline_ms is not None and seen.age_ms > self._deadline_ms
         for sink in self._sinks:
-            sink.write(scene, frame)
-        done = time.perf_counter()
+            sink.write(seen.scene, seen.frame)
+        sinks_ms = (time.perf_counter() - start) * 1e3
+        stages_ms = seen.scene.stages_ms
         self._times.record(
             {
-                "source": (captured - start) * 1e3,
-                **scene.stages_ms,
-                "sinks": (done - seen) * 1e3,
-                "total": (done - start) * 1e3,
-                "latency": latency_ms,
+                "source": seen.source_ms,
+                **stages_ms,
+                "sinks": sinks_ms,
+                "total": seen.source_ms + sum(stages_ms.values()) + sinks_ms,
+                "latency": seen.age_ms,
             }
         )
         if self._on_scene is not None:
-            self._on_scene(scene)
+            self._on_scene(seen.scene)
 
 
 @contextmanager

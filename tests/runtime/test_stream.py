@@ -11,6 +11,7 @@ import pytest
 
 from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError
+from edge_mtl.runtime import lanes
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.runtime.sinks import StreamEnded
 from edge_mtl.runtime.sources import Frame
@@ -77,7 +78,9 @@ def raiser(at: int, error: BaseException) -> Callable[[int], None]:
 def test_every_frame_goes_to_every_sink_and_all_is_closed(pipeline: Pipeline) -> None:
     source, sinks = Frames(4), [Collector(), Collector()]
     seen: list[int] = []
-    stream = Stream(source, pipeline, sinks, on_scene=lambda scene: seen.append(scene.frame_index))
+    stream = Stream(
+        source, [pipeline], sinks, on_scene=lambda scene: seen.append(scene.frame_index)
+    )
     report = stream.run()
     assert seen == sinks[0].indices == sinks[1].indices == [0, 1, 2, 3]
     assert (source.closed, sinks[0].closed, sinks[1].closed) == (1, 1, 1)
@@ -86,7 +89,7 @@ def test_every_frame_goes_to_every_sink_and_all_is_closed(pipeline: Pipeline) ->
 
 
 def test_stages_add_up(pipeline: Pipeline) -> None:
-    report = Stream(Frames(5, lambda _: time.sleep(0.005)), pipeline, [Collector()]).run()
+    report = Stream(Frames(5, lambda _: time.sleep(0.005)), [pipeline], [Collector()]).run()
     stages = report.latency.stages
     names = ["source", "preprocess", "engine", "head", "sinks", "total", "latency"]
     assert list(stages) == names
@@ -103,18 +106,18 @@ def test_stages_add_up(pipeline: Pipeline) -> None:
 
 
 def test_max_frames(pipeline: Pipeline) -> None:
-    report = Stream(Frames(None), pipeline, max_frames=3).run()
+    report = Stream(Frames(None), [pipeline], max_frames=3).run()
     assert (report.latency.frames, report.ended_by) == (3, "max_frames")
 
 
 def test_a_source_without_frames(pipeline: Pipeline) -> None:
-    report = Stream(Frames(0), pipeline).run()
+    report = Stream(Frames(0), [pipeline]).run()
     assert report.to_json()["stages"] == {}
 
 
 def test_a_viewer_that_leaves_ends_the_stream(pipeline: Pipeline) -> None:
     sink = Collector(raiser(2, StreamEnded()))
-    report = Stream(Frames(None), pipeline, [sink]).run()
+    report = Stream(Frames(None), [pipeline], [sink]).run()
     assert (report.ended_by, sink.indices, sink.closed) == ("sink", [0, 1], 1)
 
 
@@ -125,9 +128,11 @@ def test_a_signal_ends_the_stream_after_the_frame(
     before = signal.getsignal(number)
     source = Frames(None, lambda i: signal.raise_signal(number) if i == 2 else None)
     sink = Collector()
-    report = Stream(source, pipeline, [sink]).run()
+    report = Stream(source, [pipeline], [sink]).run()
     assert report.ended_by == "stop"
-    assert sink.indices == [0, 1, 2]
+    # What was in work when it came is finished, no more.
+    assert sink.indices == list(range(len(sink.indices)))
+    assert 2 <= len(sink.indices) <= 8
     assert (source.closed, sink.closed) == (1, 1)
     assert signal.getsignal(number) is before
 
@@ -147,21 +152,21 @@ def test_a_second_ctrl_c_aborts_and_still_closes(pipeline: Pipeline) -> None:
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
 
-    source, sink = Frames(None, interrupt_twice), Collector()
+    source, sink = Frames(None), Collector(interrupt_twice)
     with pytest.raises(KeyboardInterrupt):
-        Stream(source, pipeline, [sink]).run()
+        Stream(source, [pipeline], [sink]).run()
     assert (sink.indices, source.closed, sink.closed) == ([0, 1], 1, 1)
 
 
 def test_stop_from_another_thread(pipeline: Pipeline) -> None:
-    stream = Stream(Frames(None), pipeline)
+    stream = Stream(Frames(None), [pipeline])
     threading.Timer(0.05, stream.stop).start()
     assert stream.run().ended_by == "stop"
 
 
 def test_a_stream_runs_outside_the_main_thread(pipeline: Pipeline) -> None:
     reports: list[Any] = []
-    thread = threading.Thread(target=lambda: reports.append(Stream(Frames(2), pipeline).run()))
+    thread = threading.Thread(target=lambda: reports.append(Stream(Frames(2), [pipeline]).run()))
     thread.start()
     thread.join(5)
     assert reports[0].latency.frames == 2
@@ -173,7 +178,7 @@ def test_what_is_lost_is_reported_and_the_rest_closed(pipeline: Pipeline, part: 
     source = Frames(None, fail) if part == "source" else Frames(None)
     sinks = [Collector(), Collector(fail) if part == "sink" else Collector()]
     with pytest.raises(EdgeMtlError, match=f"{part} lost"):
-        Stream(source, pipeline, sinks).run()
+        Stream(source, [pipeline], sinks).run()
     assert (source.closed, sinks[0].closed, sinks[1].closed) == (1, 1, 1)
 
 
@@ -184,5 +189,112 @@ def test_a_sink_that_cannot_close_keeps_no_other_from_it(pipeline: Pipeline) -> 
 
     source, sinks = Frames(1), [Collector(), Stuck(), Collector()]
     with pytest.raises(EdgeMtlError, match="cannot close"):
-        Stream(source, pipeline, sinks).run()
+        Stream(source, [pipeline], sinks).run()
     assert (source.closed, sinks[0].closed, sinks[2].closed) == (1, 1, 1)
+
+
+class Slow:
+    """A pipeline that takes its time, longer for even frames than for odd ones, and fails or hangs
+    at some."""
+
+    def __init__(self, fails_at: int = -1, hangs_at: int = -1) -> None:
+        self.fails_at, self.hangs_at = fails_at, hangs_at
+        self.release = threading.Event()
+
+    def __call__(self, frame: Any, *, planes: Any, frame_index: int, captured_ns: int) -> Scene:
+        time.sleep(0.001 if frame_index % 2 else 0.004)
+        if frame_index == self.fails_at:
+            raise EdgeMtlError("pipeline failed")
+        if frame_index == self.hangs_at:
+            self.release.wait(20)
+        return Scene((90, 48), {}, {}, {}, {}, frame_index, captured_ns, {"engine": 1.0})
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_scenes_come_in_the_order_of_frames_however_many_lanes(count: int) -> None:
+    sink = Collector()
+    report = Stream(Frames(60), [Slow() for _ in range(count)], [sink]).run()  # type: ignore[misc]
+    assert sink.indices == list(range(60))
+    assert report.ended_by == "source"
+
+
+def test_lanes_work_at_the_same_time() -> None:
+    """Each waits in its pipeline until the other one is there."""
+    both = threading.Barrier(2)
+
+    class Meeting(Slow):
+        def __call__(self, *arguments: Any, **others: Any) -> Scene:
+            both.wait(10)
+            return super().__call__(*arguments, **others)
+
+    report = Stream(Frames(6), [Meeting(), Meeting()]).run()  # type: ignore[list-item]
+    assert report.latency.frames == 6
+
+
+def test_what_was_seen_before_a_failure_reaches_the_sinks_and_nothing_after() -> None:
+    source, sink = Frames(None), Collector()
+    slow = [Slow(fails_at=20) for _ in range(3)]
+    with pytest.raises(EdgeMtlError, match="pipeline failed"):
+        Stream(source, slow, [sink]).run()  # type: ignore[arg-type]
+    assert sink.indices == list(range(20))
+    assert (source.closed, sink.closed) == (1, 1)
+
+
+def test_a_slow_sink_holds_back_a_file_and_nothing_is_lost() -> None:
+    read = 0
+
+    def count(index: int) -> None:
+        nonlocal read
+        read = index
+
+    sink = Collector(lambda written: time.sleep(0.01))
+    ahead = []
+    stream = Stream(
+        Frames(20, count),
+        [Slow(), Slow()],  # type: ignore[list-item]
+        [sink],
+        on_scene=lambda scene: ahead.append(read - scene.frame_index),
+    )
+    stream.run()
+    assert sink.indices == list(range(20))
+    assert max(ahead) <= 8  # four scenes wait, two are in work, one is read, one is written
+
+
+def test_a_pipeline_that_hangs_ends_the_stream_and_says_where(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lanes, "_LOOK_S", 0.02)
+    monkeypatch.setattr(lanes, "HUNG_S", 0.2)
+    slow = Slow(hangs_at=3)
+    sink = Collector()
+    with pytest.raises(lanes.HungError, match=r"frame 3: expected a scene within 0\.2 s"):
+        Stream(Frames(None), [slow], [sink]).run()  # type: ignore[arg-type]
+    slow.release.set()
+    assert sink.indices == [0, 1, 2]
+    assert "self.release.wait(20)" in caplog.text
+
+
+def test_frames_past_the_deadline_are_counted_or_left_out() -> None:
+    class Stale(Frames):
+        """Every third frame has waited for long."""
+
+        def read(self) -> Frame | None:
+            frame = super().read()
+            if frame is None or frame.index % 3:
+                return frame
+            return Frame(frame.image, frame.index, frame.captured_ns - 10**9)
+
+    for late, indices, missed, stale in (
+        ("report", list(range(9)), 3, 0),
+        ("skip", [1, 2, 4, 5, 7, 8], 0, 3),
+    ):
+        sink = Collector()
+        report = Stream(
+            Stale(9),
+            [Slow()],  # type: ignore[list-item]
+            [sink],
+            deadline_ms=500,
+            late=late,  # type: ignore[arg-type]
+        ).run()
+        assert sink.indices == indices
+        assert (report.missed, report.stale) == (missed, stale)
