@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from edge_mtl import reference
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.head_results import HeadResults
+from edge_mtl.head_results import ResultsPool
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Scene
@@ -131,6 +131,7 @@ class FusedHead:
         self._by_name = {tensor.name: tensor for tensor in tensors}
         self._tensors = _matched(spec, self._by_name)
         self._batch = self._tensors[0].shape[0]
+        self._pool = ResultsPool(spec)
         if not _why_not_compiled:
             self._build(threads)
 
@@ -199,7 +200,8 @@ class FusedHead:
                 the frame has in the network's input, without padding.
 
         Returns:
-            The scene of each frame, without time stamps. Its arrays are not those of another call.
+            The scene of each frame, without time stamps. Its arrays are its own; their memory is
+            used again once nobody holds the scene, or anything of it, any more.
 
         Raises:
             TypeError: an array of another dtype, or not in the host's memory.
@@ -217,7 +219,7 @@ class FusedHead:
                 )
                 for frame, placement in enumerate(placements)
             ]
-        results = HeadResults.room(spec, placements, mask_size)
+        results = self._pool.take(placements, mask_size)
         counts = self._kernel(
             list(map(raw.__getitem__, self._raw_names)),
             [placement.numbers for placement in placements],

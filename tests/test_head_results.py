@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_mtl.head_results import ResultsPool
+from edge_mtl.placement import Placement
+from edge_mtl.spec import InputSpec, ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
+
+SPEC = ModelSpec(
+    name="all",
+    input=InputSpec(width=96, height=64),
+    backbone="none",
+    tasks=(
+        DetectionTask(classes=("car", "person")),
+        PoseTask(classes=("person",)),
+        SegmentationTask(name="road", classes=("no", "yes"), stride=4),
+        ClassificationTask(name="time", classes=("day", "night")),
+    ),
+)
+PLACEMENT = Placement.fit((90, 48), SPEC.input)
+
+
+def test_memory_is_given_out_again_when_nobody_holds_anything_of_it() -> None:
+    pool = ResultsPool(SPEC)
+    first = pool.take([PLACEMENT], "frame")
+    [scene] = first.scenes(SPEC, [PLACEMENT], [[1]], [[1]])
+    first_mask = id(first.masks[0][0])
+    del first
+    assert id(pool.take([PLACEMENT], "frame").masks[0][0]) != first_mask
+    del scene
+    assert id(pool.take([PLACEMENT], "frame").masks[0][0]) == first_mask
+
+
+@pytest.mark.parametrize("part", ["mask", "boxes", "points", "scores", "view"])
+def test_whoever_holds_a_part_of_a_scene_owns_it(part: str) -> None:
+    pool = ResultsPool(SPEC)
+    results = pool.take([PLACEMENT], "frame")
+    for array in results.arrays():
+        array.fill(1)
+    [scene] = results.scenes(SPEC, [PLACEMENT], [[2]], [[1]])
+    del results
+    held = {
+        "mask": scene.masks["road"].labels,
+        "boxes": scene.detections["detection"].boxes,
+        "points": scene.poses["pose"].points,
+        "scores": scene.classifications["time"].scores,
+        "view": scene.masks["road"].labels[3:5, ::2],
+    }[part]
+    del scene
+    for _ in range(3):
+        other = pool.take([PLACEMENT], "frame")
+        for array in other.arrays():
+            array.fill(0)
+        del other, array
+    np.testing.assert_array_equal(held, np.ones_like(held))
+
+
+def test_another_size_has_other_memory_and_old_sizes_are_forgotten() -> None:
+    pool = ResultsPool(SPEC, most=2)
+    sizes = [(90, 48), (60, 40), (64, 64), (90, 48)]
+    shapes = []
+    for size in sizes:
+        placement = Placement.fit(size, SPEC.input)
+        shapes.append(pool.take([placement], "frame").masks[0][0].shape)
+    assert shapes == [(48, 90), (40, 60), (64, 64), (48, 90)]
