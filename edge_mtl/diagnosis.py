@@ -84,26 +84,22 @@ def _opencv() -> Iterator[Finding]:
     yield finding
     if finding.state != "ok":
         return
-    import cv2
+    from edge_mtl.runtime.sources import backends
 
-    registry = cv2.videoio_registry
-    built_in = {
-        registry.getBackendName(backend)
-        for backend in registry.getBackends()
-        if registry.isBackendBuiltIn(backend) or registry.hasBackend(backend)
-    }
-    yield Finding("video", "ok" if built_in else "missing", ", ".join(sorted(built_in)))
-    # The registry names GStreamer where only a plug-in could bring it; the build log does not.
-    lines = [line.split() for line in cv2.getBuildInformation().splitlines()]
-    if any(line[:2] == ["GStreamer:", "YES"] for line in lines):
-        yield Finding("GStreamer", "ok", "in this OpenCV")
+    for subject, library, use in (
+        ("FFmpeg", "FFMPEG", "video files, RTSP, HTTP"),
+        ("V4L2", "v4l/v4l2", "cameras on USB"),
+    ):
+        if backends.opencv_builds_in(library):
+            yield Finding(subject, "ok", f"in OpenCV: {use}")
+        else:
+            yield Finding(subject, "missing", f"not in this OpenCV: {use}", "reinstall OpenCV")
+    through = backends.gstreamer()
+    if through is not None:
+        yield Finding("GStreamer", "ok", f"through {through}: gst: and csi: sources")
     else:
-        yield Finding(
-            "GStreamer",
-            "absent",
-            "not in pip's OpenCV",
-            "use the system's: apt-get install python3-opencv",
-        )
+        found = "neither in this OpenCV (pip's has none) nor through PyGObject: gst:, csi:"
+        yield Finding("GStreamer", "absent", found, backends.GSTREAMER_REMEDY)
 
 
 def _gpus(builders: Mapping[str, str]) -> Iterator[Finding]:

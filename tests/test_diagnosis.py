@@ -12,6 +12,7 @@ import pytest
 from edge_mtl.diagnosis import Finding, examine
 from edge_mtl.gpu.context import driver_library, pycuda_driver
 from edge_mtl.machine import Gpu, Machine, cameras, gpus
+from edge_mtl.runtime.sources import backends
 
 
 def by_subject() -> dict[str, Finding]:
@@ -37,6 +38,22 @@ def test_what_is_missing_is_told_with_how_to_get_it(monkeypatch: pytest.MonkeyPa
         assert findings[subject].state == "missing"
         assert findings[subject].remedy == "pip install 'edge-mtl[cpu]'"
     assert "GStreamer" not in findings
+
+
+def test_what_opens_sources_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("cv2", reason="the extra cpu is not installed")
+    assert by_subject()["FFmpeg"] == Finding("FFmpeg", "ok", "in OpenCV: video files, RTSP, HTTP")
+    monkeypatch.setattr(backends, "opencv_builds_in", lambda library: library == "GStreamer")
+    monkeypatch.setattr(backends, "pygobject", lambda: None)
+    findings = by_subject()
+    assert findings["V4L2"].state == "missing"
+    assert findings["GStreamer"].found == "through OpenCV: gst: and csi: sources"
+    monkeypatch.setattr(backends, "pygobject", lambda: object())
+    assert by_subject()["GStreamer"].found.startswith("through PyGObject")
+    monkeypatch.setattr(backends, "opencv_builds_in", lambda library: False)
+    monkeypatch.setattr(backends, "pygobject", lambda: None)
+    finding = by_subject()["GStreamer"]
+    assert (finding.state, finding.remedy) == ("absent", backends.GSTREAMER_REMEDY)
 
 
 def test_torch_is_looked_for_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ RULES = {
     "runtime": Rule(
         (*CORE, "gpu", "ops", "plane_writer", "data.images", "data.rendered"),
         (*BASICS, "cv2", "onnxruntime", "openvino"),
-        lazily=("triton_python_backend_utils",),
+        lazily=("gi", "triton_python_backend_utils"),
     ),
     "diagnosis": Rule(CORE, (), lazily=("gpu", "ops", "runtime", "cv2")),
     "network": Rule(CORE, (*BASICS, "safetensors", "torch"), lazily=("timm",)),

@@ -43,10 +43,19 @@ def command(
         typer.Option(
             "--source",
             "-s",
-            help="A camera (0, /dev/video0), a video, a folder of images, or "
-            "rendered[:seed=7,frames=300,...].",
+            help="A camera (0, csi:0), rtsp:// or http:// address, gst:PIPELINE, video, folder of "
+            "images, or rendered; options behind a #, as in 0#width=1280,height=720.",
         ),
     ],
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=1000,
+            metavar="FPS",
+            help="Play a file at so many frames a second and drop what is late, as a camera does.",
+        ),
+    ] = None,
     engine: EngineName = "auto",
     threads: Threads = None,
     masks: Masks = MaskSizeName.frame,
@@ -86,7 +95,7 @@ def command(
     from edge_mtl.runtime.stream import Stream
 
     with ExitStack() as stack:
-        opened = open_source(source)
+        opened = open_source(source, rate)
         stack.callback(opened.close)
         count = lanes or (1 if opened.live else _LANES_OF_FILES)
         pipelines = open_pipelines(model, engine, threads, masks.value, trust, count)

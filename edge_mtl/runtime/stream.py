@@ -98,10 +98,12 @@ class Stream:
         self._lanes: Lanes | None = None
 
     def stop(self) -> None:
-        """Let the stream end after the frames that it is at. May be called from any thread."""
+        """Let the stream end after the frames that it is at, or at once where it waits for one. May
+        be called from any thread and from a signal handler."""
         self._stopped = True
         if self._lanes is not None:
             self._lanes.stop()
+        self._source.stop()
 
     def run(self) -> StreamReport:
         """Run to the end. In the main thread, SIGINT and SIGTERM stop it; a second one aborts.
@@ -124,8 +126,8 @@ class Stream:
             elapsed_s = time.perf_counter() - start
         return StreamReport(
             LatencyReport(self._frames, elapsed_s, self._times.summary()),
-            self._source.dropped,
-            self._source.skipped,
+            self._source.health.dropped,
+            self._source.health.skipped,
             ended_by,
             self._missed,
             lanes.stale,

@@ -37,6 +37,32 @@ def count_frames(path: Path) -> int:
     return found
 
 
+def test_a_file_is_paced_like_a_camera(
+    tiny_bundle_path: Path, tiny_video: Path, tmp_path: Path
+) -> None:
+    figures = tmp_path / "o.json"
+    result = run(tiny_bundle_path, "--source", tiny_video, "--rate", 60, "--json", figures)
+    assert result.exit_code == 0, result.output
+    data = json.loads(figures.read_text())
+    assert data["frames"] + data["dropped"] == 30
+    assert data["elapsed_s"] > 0.9 * 29 / 60
+
+
+def test_a_camera_that_does_not_answer_ends_a_run_with_one_line(tiny_bundle_path: Path) -> None:
+    result = subprocess.run(
+        [
+            *(sys.executable, "-c", MAIN, "run", str(tiny_bundle_path), "--engine", "onnxruntime"),
+            *("--source", "rtsp://me:hidden@127.0.0.1:1/camera#give_up=0"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    [error] = [line for line in result.stderr.splitlines() if "error:" in line]
+    assert error.startswith("edge-mtl: error: rtsp://***@127.0.0.1:1/camera cannot be opened")
+    assert "hidden" not in result.stdout + result.stderr
+
+
 LONG = 4000
 
 

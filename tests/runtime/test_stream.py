@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -15,7 +16,9 @@ from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime import lanes
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.runtime.sinks import StreamEnded
-from edge_mtl.runtime.sources import Frame
+from edge_mtl.runtime.sources import Frame, Health
+from edge_mtl.runtime.sources.live import LiveOptions, LiveSource
+from edge_mtl.runtime.sources.queued import QueueSource
 from edge_mtl.runtime.stream import Stream
 from edge_mtl.scene import Scene
 
@@ -31,11 +34,10 @@ class Frames:
     """A source of grey frames; `on_read` is called with the index before each."""
 
     name, live, frames_per_second = "frames", False, 25.0
-    skipped = 0
 
     def __init__(self, length: int | None, on_read: Callable[[int], Any] = lambda _: None) -> None:
         self.length = length
-        self.dropped = 3
+        self.health = Health(dropped=3)
         self.closed = 0
         self._on_read = on_read
         self._index = 0
@@ -46,6 +48,9 @@ class Frames:
             return None
         self._index += 1
         return Frame(np.zeros((48, 90, 3), np.uint8), self._index - 1, time.monotonic_ns())
+
+    def stop(self) -> None:
+        """A read does not wait."""
 
     def close(self) -> None:
         self.closed += 1
@@ -136,6 +141,43 @@ def test_a_signal_ends_the_stream_after_the_frame(
     assert 2 <= len(sink.indices) <= 8
     assert (source.closed, sink.closed) == (1, 1)
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("opens", [False, None])
+def test_a_signal_ends_a_stream_whose_camera_is_not_there(
+    pipeline: Pipeline, opens: bool | None
+) -> None:
+    """Neither a camera that refuses nor one that does not answer keeps it longer than a second."""
+    unblock = threading.Event()
+
+    def open_capture() -> Any:
+        if opens is None:
+            unblock.wait(20)
+        raise EdgeMtlError("no answer")
+
+    source = LiveSource("camera", open_capture, LiveOptions(give_up="never"))
+    sent_s: list[float] = []
+
+    def send() -> None:
+        sent_s.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Timer(0.3, send).start()
+    report = Stream(source, [pipeline]).run()
+    assert time.monotonic() - sent_s[0] < 1
+    assert (report.ended_by, report.latency.frames) == ("stop", 0)
+    unblock.set()
+
+
+def test_frames_of_a_queue_go_through_with_their_numbers_and_stamps(pipeline: Pipeline) -> None:
+    source, sink = QueueSource(capacity=4, newest_wins=False), Collector()
+    for stamp_ns in (5, 6, 7):
+        source.put(np.zeros((48, 90, 3), np.uint8), captured_ns=stamp_ns)
+    source.end()
+    scenes: list[Scene] = []
+    report = Stream(source, [pipeline], [sink], on_scene=scenes.append).run()
+    assert (report.ended_by, sink.indices) == ("source", [0, 1, 2])
+    assert [scene.captured_ns for scene in scenes] == [5, 6, 7]
 
 
 @pytest.fixture

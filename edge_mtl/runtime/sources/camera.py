@@ -1,140 +1,118 @@
-"""A camera, read by a thread of its own: the newest frame wins, the rest are counted."""
+"""Cameras on USB, or whatever else Linux shows as a device of V4L2."""
 
 from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
-import threading
-import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Literal
 
 import cv2
+from msgspec import Meta
 
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.runtime.sources import Frame
+from edge_mtl.runtime.sources.address import parse_options
+from edge_mtl.runtime.sources.live import Capture, LiveOptions, LiveSource
+from edge_mtl.runtime.sources.opencv_capture import OpenCvCapture
 
 _log = logging.getLogger(__name__)
 
-_USUAL_FPS = 30.0
-_PATIENCE_S = 3.0
+# Of a camera that stands still. OpenCV reads it at the first frame of the process, in seconds.
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+
+# The menu of V4L2_CID_EXPOSURE_AUTO.
+_MANUAL_EXPOSURE, _AUTO_EXPOSURE = 1, 3
 
 
-class Capture(Protocol):
-    """The part of `cv2.VideoCapture` that a camera needs."""
+class CameraOptions(LiveOptions, frozen=True, kw_only=True):
+    """What a camera understands behind its #; what is left out stays as the driver has it.
 
-    def read(self) -> tuple[bool, Any]:
-        """Wait for the next frame: whether there is one, and the (H, W, 3) uint8 BGR image."""
-
-    def release(self) -> None:
-        """Release the device."""
-
-
-class CameraSource:
-    """Takes every frame from `capture` as it comes, so that none waits in a driver's queue.
-
-    `read` gives the newest; those that came after the first `read` and that no `read` got are
-    `dropped`. See `Source`.
-
-    Args:
-        name: for messages.
-        capture: the open device. The source releases it.
-        frames_per_second: the pace that the device announces.
-        patience_s: how long `read` waits for a frame before it takes the camera for lost.
+    fourcc: MJPG or YUYV, or another name of four letters that the driver knows. Cameras on USB 2
+        reach their rate above 640x480 with MJPG only.
+    width, height: in pixels.
+    fps: frames a second.
+    exposure: in milliseconds, or "auto".
     """
 
-    live = True
-    length: int | None = None
-    skipped = 0
+    fourcc: Annotated[str, Meta(min_length=4, max_length=4)] | None = None
+    width: Annotated[int, Meta(ge=16, le=16384)] | None = None
+    height: Annotated[int, Meta(ge=16, le=16384)] | None = None
+    fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    exposure: Annotated[float, Meta(gt=0)] | Literal["auto"] | None = None
 
-    def __init__(
-        self,
-        name: str,
-        capture: Capture,
-        frames_per_second: float = _USUAL_FPS,
-        patience_s: float = _PATIENCE_S,
-    ) -> None:
-        self.name = name
-        self.frames_per_second = frames_per_second
-        self.dropped = 0
-        self._capture = capture
-        self._patience_s = patience_s
-        self._newest: Frame | None = None
-        self._reading = False
-        self._lost = False
-        self._closing = False
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._watch, name=f"camera {name}", daemon=True)
-        self._thread.start()
 
-    @classmethod
-    def open(cls, device: str) -> CameraSource:
-        """Open a camera by its index ("0") or device ("/dev/video0").
+def open_camera(address: str, options: str) -> LiveSource:
+    """A source of "0", "/dev/video0" or "/dev/v4l/by-id/...".
 
-        Raises:
-            EdgeMtlError: there is no such camera, or it cannot be opened.
-        """
-        path = Path(f"/dev/video{device}" if device.isdecimal() else device)
-        if sys.platform == "linux" and not path.exists():
-            found = ", ".join(map(str, sorted(Path("/dev").glob("video*")))) or "none"
-            raise EdgeMtlError(
-                f"camera {device}: expected the device {path}, found {found}; plug it in, or pass "
-                "the device through to the container"
-            )
-        capture = cv2.VideoCapture(int(device) if device.isdecimal() else device)
-        if not capture.isOpened():
-            capture.release()
-            raise EdgeMtlError(
-                f"camera {device}: {path} is there but cannot be opened; is another program using "
-                "it, and may you read it (group video)?"
-            )
-        # Where the driver knows it: one frame in its queue instead of four.
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        fps = float(capture.get(cv2.CAP_PROP_FPS))
-        return cls(device, capture, fps if math.isfinite(fps) and fps >= 1 else _USUAL_FPS)
+    Raises:
+        UsageError: an option is wrong.
+        EdgeMtlError: there is no such camera, unless an option says for how long to wait for it.
+    """
+    parsed = parse_options(options, CameraOptions, address)
+    if parsed.give_up is None:
+        _find(address)
+    return LiveSource(address, lambda: _connect(address, parsed), parsed, parsed.fps or 30.0)
 
-    def read(self) -> Frame | None:
-        """Wait for a frame that was not given out yet; None once the source is closed.
 
-        Raises:
-            EdgeMtlError: the camera gives no frames any more.
-        """
-        with self._changed:
-            self._reading = True
-            came = self._changed.wait_for(
-                lambda: self._newest is not None or self._lost or self._closing, self._patience_s
-            )
-            frame, self._newest = self._newest, None
-            if frame is None and not self._closing:
-                why = "stopped giving frames" if came else f"gave none in {self._patience_s:g} s"
-                raise EdgeMtlError(f"camera {self.name} {why}; is it still plugged in?")
-            return frame
+def _find(address: str) -> Path:
+    path = Path(f"/dev/video{address}" if address.isdecimal() else address)
+    if sys.platform == "linux" and not path.exists():
+        found = ", ".join(map(str, sorted(Path("/dev").glob("video*")))) or "none"
+        raise EdgeMtlError(
+            f"camera {address}: expected the device {path}, found {found}; plug it in, or pass the "
+            "device through to the container"
+        )
+    return path
 
-    def close(self) -> None:
-        """End the thread and release the device."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-        self._thread.join(self._patience_s)
-        if self._thread.is_alive():
-            # Releasing the device while its driver is inside a read would crash.
-            _log.warning("camera %s hangs in its driver and is left to it", self.name)
-            return
-        self._capture.release()
 
-    def _watch(self) -> None:
-        index = 0
-        while not self._closing:
-            there, image = self._capture.read()
-            captured_ns = time.monotonic_ns()
-            with self._changed:
-                if not there:
-                    self._lost = True
-                else:
-                    self.dropped += self._reading and self._newest is not None
-                    self._newest = Frame(image, index, captured_ns)
-                    index += 1
-                self._changed.notify_all()
-                if self._lost:
-                    return
+def _connect(address: str, options: CameraOptions) -> Capture:
+    path = _find(address)
+    api = cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY
+    capture = cv2.VideoCapture(int(address) if address.isdecimal() else address, api)
+    if not capture.isOpened():
+        capture.release()
+        raise EdgeMtlError(
+            f"{path} is there but cannot be opened; is another program using it, and may you read "
+            "it (group video)?"
+        )
+    # Where the driver knows it: one frame in its queue instead of four.
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    refused = _configure(capture, options)
+    if refused:
+        _log.warning("camera %s refused: %s", address, "; ".join(refused))
+    return OpenCvCapture(capture, options.timeout, stamped=True)
+
+
+def _configure(capture: cv2.VideoCapture, options: CameraOptions) -> list[str]:
+    """Set what was asked for; what the driver has instead, in words."""
+    refused = []
+    # The format first: sizes and rates are the format's.
+    if options.fourcc is not None:
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.fourcc))
+        code = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
+        found = code.to_bytes(4, "little").decode("ascii", "replace")
+        if found != options.fourcc:
+            refused.append(f"fourcc={options.fourcc}, it has {found}")
+    exposure_ms = options.exposure
+    if exposure_ms is not None:
+        mode = _AUTO_EXPOSURE if exposure_ms == "auto" else _MANUAL_EXPOSURE
+        if not capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, mode):
+            refused.append("exposure: it has no such mode")
+    numbers = {
+        "width": (cv2.CAP_PROP_FRAME_WIDTH, options.width, 1),
+        "height": (cv2.CAP_PROP_FRAME_HEIGHT, options.height, 1),
+        "fps": (cv2.CAP_PROP_FPS, options.fps, 1),
+        # V4L2_CID_EXPOSURE_ABSOLUTE is in tenths of a millisecond.
+        "exposure": (cv2.CAP_PROP_EXPOSURE, None if exposure_ms == "auto" else exposure_ms, 10),
+    }
+    for code, value, scale in numbers.values():
+        if value is not None:
+            capture.set(code, value * scale)
+    for key, (code, value, scale) in numbers.items():
+        if value is not None:
+            has = float(capture.get(code)) / scale
+            if not math.isclose(has, value, rel_tol=0.02):
+                refused.append(f"{key}={value:g}, it has {has:g}")
+    return refused

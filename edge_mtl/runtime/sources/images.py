@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_mtl.data.images import IMAGE_SUFFIXES, read_image
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.runtime.sources import Frame
+from edge_mtl.runtime.sources import Frame, Health
 
 _log = logging.getLogger(__name__)
 
@@ -17,14 +17,13 @@ _log = logging.getLogger(__name__)
 class ImageSource:
     """Reads the images of a folder, without those of folders inside it; see `Source`.
 
-    An image that cannot be read is logged, counted in `skipped` and passed over.
+    An image that cannot be read is logged, counted as skipped and passed over.
 
     Raises:
         EdgeMtlError: the folder holds no file with one of `IMAGE_SUFFIXES`.
     """
 
     live = False
-    dropped = 0
     frames_per_second = 10.0
 
     def __init__(self, path: Path) -> None:
@@ -39,7 +38,7 @@ class ImageSource:
                 f"ends in {', '.join(IMAGE_SUFFIXES)}"
             )
         self.length: int | None = len(self._files)
-        self.skipped = 0
+        self.health = Health()
         self._index = 0
 
     def read(self) -> Frame | None:
@@ -54,14 +53,18 @@ class ImageSource:
             try:
                 return Frame(read_image(path), index, time.monotonic_ns())
             except EdgeMtlError as error:
-                self.skipped += 1
+                self.health.skipped += 1
                 _log.warning("skipped %s", error)
-        if self.skipped == len(self._files):
+        self.health.enter("ended")
+        if self.health.skipped == len(self._files):
             raise EdgeMtlError(
-                f"{self.name}: expected images, found {self.skipped} of which none can be read: "
-                "they are damaged or no images"
+                f"{self.name}: expected images, found {len(self._files)} of which none can be "
+                "read: they are damaged or no images"
             )
         return None
+
+    def stop(self) -> None:
+        """A read does not wait."""
 
     def close(self) -> None:
         """Nothing is held open."""

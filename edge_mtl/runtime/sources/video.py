@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.runtime.sources import Frame
+from edge_mtl.runtime.sources import Frame, Health
+from edge_mtl.runtime.sources.opencv_capture import FFMPEG_TRIES, OpenCvCapture
 
 _log = logging.getLogger(__name__)
 
@@ -28,42 +27,58 @@ class VideoSource:
     """
 
     live = False
-    dropped = 0
-    skipped = 0
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
-        self._capture = cv2.VideoCapture(str(path))
-        opened = self._capture.isOpened()
-        decoded, first = self._capture.read() if opened else (False, None)
-        if not decoded:
+        self.health = Health()
+        opened = _open(path)
+        self._capture = OpenCvCapture(opened, tries=FFMPEG_TRIES)
+        self._index = 0
+        first = self._next()
+        if first is None:
+            there = opened.isOpened()
             self._capture.release()
-            found = "one without a readable frame" if opened else "a file that it cannot open"
+            found = "one without a readable frame" if there else "a file that it cannot open"
             raise EdgeMtlError(
                 f"{path}: expected a video that OpenCV {cv2.__version__} can decode, found {found} "
                 f"({path.stat().st_size} bytes): it is damaged, no video, or needs converting: "
                 f"ffmpeg -i {path} -c:v libx264 converted.mp4"
             )
-        fps = float(self._capture.get(cv2.CAP_PROP_FPS))
+        self._first: Frame | None = first
+        self._size = first.image.shape
+        # A time-lapse has less than a frame a second.
+        fps = float(opened.get(cv2.CAP_PROP_FPS))
         self.frames_per_second = fps if math.isfinite(fps) and 0.1 <= fps <= 1000 else _USUAL_FPS
-        frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        frames = int(opened.get(cv2.CAP_PROP_FRAME_COUNT))
         self.length = frames if frames > 0 else None
-        self._first: NDArray[Any] | None = first
-        self._index = 0
 
     def read(self) -> Frame | None:
         """The next frame; None at the end. A file that ends early is logged."""
         if self._first is not None:
-            decoded, image = True, self._first
-            self._first = None
-        else:
-            decoded, image = self._capture.read()
-        if not decoded:
+            frame, self._first = self._first, None
+            return replace(frame, captured_ns=time.monotonic_ns())
+        following = self._next()
+        if following is None:
             self._note_early_end()
+            self.health.enter("ended")
             return None
-        index = self._index
-        self._index += 1
-        return Frame(np.asarray(image, np.uint8), index, time.monotonic_ns())
+        if following.image.shape != self._size:
+            self._size = following.image.shape
+            self.health.resolution_changes += 1
+        return following
+
+    def _next(self) -> Frame | None:
+        """The next frame that can be decoded; the others are counted."""
+        while (captured_ns := self._capture.grab()) is not None:
+            image = self._capture.retrieve()
+            index = self._index
+            self._index += 1
+            if image is not None:
+                return Frame(image, index, captured_ns)
+            self.health.skipped += 1
+            if self.health.skipped == 1:
+                _log.warning("%s: frame %d cannot be decoded; such are dropped", self.name, index)
+        return None
 
     def _note_early_end(self) -> None:
         # Containers round their duration: a frame or two of a hundred may be missing from any.
@@ -75,6 +90,17 @@ class VideoSource:
                 self.length,
             )
 
+    def stop(self) -> None:
+        """A read does not wait."""
+
     def close(self) -> None:
         """Release the file."""
         self._capture.release()
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    """By a decoder of the machine where there is one for the file, else by software."""
+    hardware = [cv2.CAP_PROP_HW_ACCELERATION, cv2.VIDEO_ACCELERATION_ANY]
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, hardware)
+    # Without FFmpeg in this OpenCV, or with an acceleration that fails, whatever else reads it.
+    return capture if capture.isOpened() else cv2.VideoCapture(str(path))

@@ -1,9 +1,7 @@
-"""The latest-frame policy, with a camera whose frames the test hands out one by one."""
+"""What is asked of a V4L2 device, and said of what its driver refuses; the device is a double."""
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,127 +9,135 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_mtl.errors import EdgeMtlError
-from edge_mtl.runtime.sources import open_source
-
 pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
 
-from edge_mtl.runtime.sources.camera import CameraSource
+import cv2
+
+from edge_mtl.runtime.sources import camera, open_source
 
 
-class HandCamera:
-    """Gives a frame when the test puts one in; None ends it like a pulled plug."""
+class Device:
+    """Answers as `cv2.VideoCapture` of V4L2; `fixed` are the properties that it does not change."""
 
     def __init__(self) -> None:
-        self.frames: queue.Queue[int | None] = queue.Queue()
-        self.released = False
-        self.taken = threading.Semaphore(0)
+        self.fixed: dict[int, float] = {}
+        self.set_to: list[tuple[int, float]] = []
+        self.opened: tuple[Any, ...] = ()
+        self.plugged = True
+        self.damaged = False
+        self.stamp_ms: float | None = None
 
-    def read(self) -> tuple[bool, Any]:
-        self.taken.release()
-        value = self.frames.get()
-        return value is not None, None if value is None else np.full((2, 2, 3), value, np.uint8)
+    def __call__(self, *opened: Any) -> Device:
+        self.opened = opened
+        return self
+
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+        return self.plugged
+
+    def set(self, code: int, value: float) -> bool:
+        self.set_to.append((code, value))
+        return code not in self.fixed
+
+    def get(self, code: int) -> float:
+        if code == cv2.CAP_PROP_POS_MSEC:
+            return time.monotonic() * 1e3 - 7 if self.stamp_ms is None else self.stamp_ms
+        return self.fixed.get(code, dict(self.set_to).get(code, 0.0))
+
+    def grab(self) -> bool:
+        time.sleep(0.01)
+        return self.plugged
+
+    def retrieve(self, image: Any) -> tuple[bool, Any]:
+        return (False, None) if self.damaged else (True, np.zeros((48, 64, 3), np.uint8))
 
     def release(self) -> None:
-        self.released = True
-
-    def give(self, *values: int | None) -> None:
-        """Hand the frames over and return when the camera's thread has stored all of them."""
-        self.taken.acquire()
-        for value in values:
-            self.frames.put(value)
-            if value is not None:
-                self.taken.acquire()
-        self.taken.release()
+        pass
 
 
-def test_lesson_the_newest_frame_wins_and_the_others_are_counted() -> None:
-    """ultralytics#4211, #11784: pictures come 20 to 30 s late.
-
-    opencv#23430, #13145: a driver is asked in vain for a short buffer, so a thread empties it.
-    """
-    camera = HandCamera()
-    source = CameraSource("test", camera)
-    assert source.live
-    camera.give(1, 2, 3)
-    frame = source.read()
-    assert frame is not None
-    assert (frame.image[0, 0, 0], frame.index) == (3, 2)
-    assert source.dropped == 0  # nobody was late: nobody had asked yet
-    camera.give(4, 5, 6)
-    frame = source.read()
-    assert frame is not None
-    assert (frame.image[0, 0, 0], frame.index) == (6, 5)
-    assert source.dropped == 2
-    camera.frames.put(None)
-    source.close()
-    assert camera.released
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Device:
+    made = Device()
+    monkeypatch.setattr(cv2, "VideoCapture", made)
+    monkeypatch.setattr(camera, "_find", lambda address: Path(f"/dev/video{address}"))
+    return made
 
 
-def test_read_waits_for_a_frame_that_it_did_not_give_yet() -> None:
-    camera = HandCamera()
-    source = CameraSource("test", camera)
-    camera.give(1)
-    first = source.read()
-    threading.Timer(0.05, camera.frames.put, [2]).start()
-    second = source.read()
-    assert first is not None
-    assert second is not None
-    assert (first.index, second.index) == (0, 1)
-    assert second.captured_ns >= first.captured_ns
-    camera.frames.put(None)
-    source.close()
-
-
-def test_a_camera_that_is_unplugged() -> None:
-    camera = HandCamera()
-    source = CameraSource("test", camera)
-    camera.frames.put(None)
-    with pytest.raises(EdgeMtlError, match="camera test stopped giving frames"):
-        source.read()
-    source.close()
-    assert camera.released
-
-
-def test_the_frame_before_the_plug_was_pulled_is_still_given() -> None:
-    camera = HandCamera()
-    source = CameraSource("test", camera)
-    camera.give(1, None)
+def test_options_are_set_in_the_order_that_drivers_need(device: Device) -> None:
+    source = open_source("0#exposure=8,fps=60,height=720,width=1280,fourcc=MJPG")
     assert source.read() is not None
-    with pytest.raises(EdgeMtlError, match="stopped giving frames"):
-        source.read()
+    source.close()
+    assert device.opened == (0, cv2.CAP_V4L2)
+    assert device.set_to == [
+        (cv2.CAP_PROP_BUFFERSIZE, 1),
+        (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
+        (cv2.CAP_PROP_AUTO_EXPOSURE, 1),
+        (cv2.CAP_PROP_FRAME_WIDTH, 1280),
+        (cv2.CAP_PROP_FRAME_HEIGHT, 720),
+        (cv2.CAP_PROP_FPS, 60),
+        (cv2.CAP_PROP_EXPOSURE, 80),
+    ]
+    assert source.frames_per_second == 60
+
+
+def test_what_is_left_out_stays_as_the_driver_has_it(device: Device) -> None:
+    source = open_source("/dev/v4l/by-id/usb-camera-index0#exposure=auto")
+    assert source.read() is not None
+    source.close()
+    assert device.opened == ("/dev/v4l/by-id/usb-camera-index0", cv2.CAP_V4L2)
+    assert device.set_to == [(cv2.CAP_PROP_BUFFERSIZE, 1), (cv2.CAP_PROP_AUTO_EXPOSURE, 3)]
+
+
+def test_what_the_driver_refuses_is_said(device: Device, caplog: pytest.LogCaptureFixture) -> None:
+    yuyv = cv2.VideoWriter.fourcc(*"YUYV")
+    device.fixed = {cv2.CAP_PROP_FOURCC: yuyv, cv2.CAP_PROP_FRAME_WIDTH: 640}
+    device.fixed |= {cv2.CAP_PROP_AUTO_EXPOSURE: 3}
+    source = open_source("0#fourcc=MJPG,width=1280,height=720,exposure=8")
+    assert source.read() is not None
+    source.close()
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "camera 0 refused: fourcc=MJPG, it has YUYV; exposure: it has no such mode; width=1280, "
+        "it has 640"
+    )
+
+
+def test_frames_are_stamped_by_the_driver_where_it_is_to_be_believed(device: Device) -> None:
+    source = open_source("0")
+    frame = source.read()
+    assert frame is not None
+    age_ms = (time.monotonic_ns() - frame.captured_ns) / 1e6
+    assert age_ms >= 7
+    device.stamp_ms = 5.0  # of another clock
+    source.read()
+    frame = source.read()
+    assert frame is not None
+    assert (time.monotonic_ns() - frame.captured_ns) / 1e6 < 1000
     source.close()
 
 
-def test_lesson_a_camera_that_hangs_is_given_up_and_left_alone() -> None:
-    """ultralytics#15057, #14286; inference#685: a read that never comes back."""
-    camera = HandCamera()
-    source = CameraSource("test", camera, patience_s=0.05)
-    with pytest.raises(EdgeMtlError, match=r"gave none in 0\.05 s"):
-        source.read()
+def test_a_frame_that_the_driver_cannot_decode_is_dropped(device: Device) -> None:
+    source = open_source("0")
+    assert source.read() is not None
+    device.damaged = True
+    time.sleep(0.1)
+    device.damaged = False
+    assert source.read() is not None
+    assert source.health.skipped > 0
+    assert source.health.state == "live"
     source.close()
-    assert not camera.released  # its driver is still inside a read
-    camera.frames.put(None)
 
 
-def test_lesson_closing_wakes_a_reader() -> None:
-    """ultralytics#14286: a stream that waits for a camera cannot be stopped."""
-    camera = HandCamera()
-    source = CameraSource("test", camera)
-    found: list[Any] = []
-    reader = threading.Thread(target=lambda: found.append(source.read()))
-    reader.start()
-    time.sleep(0.02)
-    closer = threading.Thread(target=source.close)
-    closer.start()
-    reader.join(2)
-    assert found == [None]
-    camera.frames.put(None)
-    closer.join(2)
-
-
-def test_a_camera_that_is_not_there() -> None:
-    assert not Path("/dev/video97").exists()
-    for text in ("97", "/dev/video97"):
-        with pytest.raises(EdgeMtlError, match="expected the device /dev/video97, found"):
-            open_source(text)
+def test_a_camera_that_is_unplugged_and_plugged_in_again(
+    device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = open_source("0")
+    assert source.read() is not None
+    device.plugged = False
+    time.sleep(0.3)
+    assert source.health.state == "lost"
+    assert "cannot be opened; is another program using it" in source.health.reason
+    device.plugged = True
+    while source.health.reconnects == 0:
+        assert source.read() is not None
+    assert len(caplog.records) == 2
+    source.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def test_a_video_is_read_frame_by_frame(tiny_video: Path) -> None:
         assert frame.captured_ns > 0
         means.append(frame.image.mean())
     np.testing.assert_allclose(means, 4.0 * np.arange(30), atol=6)  # lossy
-    assert source.dropped == 0
+    assert source.health.dropped == 0
 
 
 def test_a_truncated_video_gives_what_it_has_and_says_so(
@@ -52,6 +53,29 @@ def test_a_truncated_video_gives_what_it_has_and_says_so(
     found = len(indices(open_source(str(path))))
     assert 0 < found < 40
     assert f"ended after {found} of the 40 frames that it announces" in caplog.text
+
+
+def test_damaged_frames_of_a_video_are_dropped_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "damaged.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (96, 64))
+    noise = np.random.default_rng(0)
+    for _ in range(40):
+        writer.write(noise.integers(0, 256, (64, 96, 3), np.uint8))
+    writer.release()
+    data = path.read_bytes()
+    starts = [match.start() for match in re.finditer(b"\xff\xd8\xff", data)]
+    assert len(starts) == 40
+    for index in (9, 10, 29):
+        start = starts[index]
+        data = data[:start] + b"x" * 400 + data[start + 400 :]
+    path.write_bytes(data)
+    source = open_source(str(path))
+    assert indices(source) == [i for i in range(40) if i not in (9, 10, 29)]
+    assert source.health.skipped == 3
+    assert caplog.text.count("cannot be decoded") == 1
+    assert "ended after" not in caplog.text
 
 
 @pytest.mark.parametrize("data", [b"", b"no video" * 100, b"\0\0\0\x18ftypmp42" + b"\0" * 100])
@@ -100,7 +124,7 @@ def test_unreadable_images_are_skipped_and_counted(
     (tmp_path / "3.png").write_bytes(b"")
     source = open_source(str(tmp_path))
     assert indices(source) == [0, 2]
-    assert source.skipped == 2
+    assert source.health.skipped == 2
     assert "1.png" in caplog.text
     assert "3.png" in caplog.text
 
@@ -121,8 +145,19 @@ def test_an_empty_folder_says_what_it_looked_for(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("rendred:seed=3", "no source is called 'rendred', did you mean 'rendered'"),
-        ("gst:videotestsrc", "no source is called 'gst'; expected"),
-        ("rtsp://camera/1", "no source is called 'rtsp'; expected"),
+        ("rtps://me:secret@camera/1", r"^rtps://\*\*\*@camera/1: no .* did you mean 'rtsps'"),
+        ("gopher://camera/1", "no source is called 'gopher'; expected"),
+        ("gst:", "gst: expected a pipeline, as in"),
+        ("csi:left", "csi:left: expected the number of a camera"),
+        ("0#widht=640", "0: unknown key 'widht'; did you mean 'width'"),
+        ("0#width=wide", "0: Expected `int"),
+        ("0#width", "0: expected key=value with commas between behind the #"),
+        ("rtsp://me:se#cret@camera/1", "^rtsp: expected key=value .* is written %23$"),
+        (
+            "rtsp://me:secret@camera/1#transport=tpc",
+            r"^rtsp://\*\*\*@camera/1: Invalid enum value 'tpc'",
+        ),
+        ("http://camera/1#transport=tcp", "unknown key 'transport'"),
     ],
 )
 def test_unknown_addresses(text: str, message: str) -> None:
@@ -141,6 +176,53 @@ def test_rendered_scenes_are_the_same_for_the_same_seed() -> None:
     assert first.image.shape == (96, 160, 3)
     np.testing.assert_array_equal(first.image, second.image)
     assert indices(source) == [1]
+
+
+def test_options_of_rendered_scenes_may_stand_behind_a_hash_too() -> None:
+    first = open_source("rendered:seed=3,width=160,height=96").read()
+    second = open_source("rendered#seed=3,width=160,height=96").read()
+    third = open_source("rendered:seed=3#width=160,height=96").read()
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    np.testing.assert_array_equal(first.image, second.image)
+    np.testing.assert_array_equal(first.image, third.image)
+
+
+def test_a_camera_that_is_not_there() -> None:
+    assert not Path("/dev/video97").exists()
+    for text in ("97", "/dev/video97"):
+        with pytest.raises(EdgeMtlError, match="expected the device /dev/video97, found"):
+            open_source(text)
+
+
+def test_a_camera_that_is_not_there_yet_is_waited_for() -> None:
+    source = open_source("97#give_up=0.2")
+    assert source.health.state == "connecting"
+    with pytest.raises(EdgeMtlError, match=r"97 cannot be opened and was tried .* /dev/video97"):
+        source.read()
+    source.close()
+
+
+def test_files_have_no_options(tiny_video: Path, tmp_path: Path) -> None:
+    write_image(tmp_path / "1.png")
+    for path in (tiny_video, tmp_path):
+        with pytest.raises(UsageError, match=r"expected no options, found 'rate=3'.* --rate"):
+            open_source(f"{path}#rate=3")
+
+
+def test_a_file_with_a_hash_in_its_name(tiny_video: Path, tmp_path: Path) -> None:
+    path = tmp_path / "drive#2=a.mp4"
+    path.write_bytes(tiny_video.read_bytes())
+    assert len(indices(open_source(str(path)))) == 30
+
+
+def test_a_rate_is_for_files_only() -> None:
+    with pytest.raises(UsageError, match="97 has a rate of its own; --rate is for files"):
+        open_source("97#give_up=never", rate=10)
+    paced = open_source("rendered:frames=3,width=64,height=64", rate=10)
+    assert (paced.live, paced.length, paced.frames_per_second) == (True, 3, 10)
+    paced.close()
 
 
 def test_rendered_scenes_do_not_end_by_themselves() -> None:
