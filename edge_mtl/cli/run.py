@@ -1,10 +1,9 @@
-"""`edge-mtl run`: a source through a model into a video, JSON lines or a window."""
+"""`edge-mtl run`: a source through a model into files, windows and pages."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,10 +18,10 @@ from edge_mtl.cli.options import (
     Trust,
     write_json,
 )
+from edge_mtl.cli.sink_options import with_sink_options
+from edge_mtl.errors import UsageError
 
 if TYPE_CHECKING:
-    from edge_mtl.runtime.sinks import Sink
-    from edge_mtl.runtime.sources import Source
     from edge_mtl.scene import Scene
 
 
@@ -36,7 +35,9 @@ class LateName(str, Enum):
     skip = "skip"
 
 
+@with_sink_options
 def command(
+    *,
     model: Model,
     source: Annotated[
         str,
@@ -59,13 +60,14 @@ def command(
     engine: EngineName = "auto",
     threads: Threads = None,
     masks: Masks = MaskSizeName.frame,
-    save: Annotated[
-        Path | None, typer.Option(help="Write the annotated video: .mp4, .mov, .mkv or .avi.")
+    outputs: dict[str, str],
+    segment_mb: Annotated[
+        int | None, typer.Option(min=1, help="Start a new file whenever one has so many MB.")
     ] = None,
-    jsonl: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write a JSON line a frame; - for stdout.")
+    segments: Annotated[
+        int | None,
+        typer.Option(min=2, help="Keep so many files of each kind; the oldest make room."),
     ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Show the annotated frames.")] = False,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     lanes: Annotated[
         int | None,
@@ -91,9 +93,15 @@ def command(
 
     from edge_mtl.cli.model_files import open_pipelines
     from edge_mtl.cli.progress import make_progress
+    from edge_mtl.runtime.sinks import Setting
+    from edge_mtl.runtime.sinks.outputs import Outputs
+    from edge_mtl.runtime.sinks.segments import Cut
     from edge_mtl.runtime.sources import open_source
     from edge_mtl.runtime.stream import Stream
 
+    if segments is not None and segment_mb is None:
+        raise UsageError("--segments needs --segment-mb, the size at which a new file starts")
+    cut = None if segment_mb is None else Cut(segment_mb * 1_000_000, segments)
     with ExitStack() as stack:
         opened = open_source(source, rate)
         stack.callback(opened.close)
@@ -101,7 +109,8 @@ def command(
         pipelines = open_pipelines(model, engine, threads, masks.value, trust, count)
         for pipeline in pipelines:
             stack.enter_context(pipeline)
-        sinks = _open_sinks(stack, opened, save, jsonl, show)
+        sink = Outputs.open(outputs, Setting(opened), cut)
+        stack.callback(sink.close)
         progress = stack.enter_context(make_progress(TextColumn("{task.fields[latency]}")))
         total = min((n for n in (opened.length, frames) if n is not None), default=None)
         bar = progress.add_task(opened.name, total=total, latency="")
@@ -113,14 +122,14 @@ def command(
         report = Stream(
             opened,
             pipelines,
-            sinks,
+            [sink],
             max_frames=frames,
             on_scene=show_progress,
             deadline_ms=deadline_ms,
             late=late.value,
         ).run()
 
-    console = Console(stderr="-" in (jsonl, json), markup=False)
+    console = Console(stderr="-" in (outputs.get("jsonl"), json), markup=False)
     console.print(f"{model} on {opened.name}, {pipelines[0].engine.name}")
     console.print(report.latency.table())
     if report.dropped or report.skipped:
@@ -130,33 +139,13 @@ def command(
             f"{report.missed} scenes past the deadline of {deadline_ms:g} ms, "
             f"{report.stale} frames skipped"
         )
+    taken = sink.report()
+    for name, each in taken.items():
+        if each.dropped:
+            console.print(f"{name}: {each.written} frames written, {each.dropped} dropped")
     if json is not None:
         about = {"model": model, "source": opened.name, "engine": pipelines[0].engine.name}
-        write_json(json, {**about, **report.to_json()})
-
-
-def _open_sinks(
-    stack: ExitStack, source: Source, save: Path | None, jsonl: str | None, show: bool
-) -> list[Sink]:
-    """The sinks in the order in which they get a scene; `stack` closes them."""
-    sinks: list[Sink] = []
-    if jsonl is not None:
-        from edge_mtl.runtime.sinks.json_lines import JsonLinesSink
-
-        sinks.append(JsonLinesSink(jsonl))
-        stack.callback(sinks[-1].close)
-    if save is None and not show:
-        return sinks
-    from edge_mtl.runtime.draw import Annotator
-
-    annotate = Annotator()
-    if save is not None:
-        from edge_mtl.runtime.sinks.video import VideoSink
-
-        sinks.append(VideoSink(save, source.frames_per_second, source.live, annotate))
-        stack.callback(sinks[-1].close)
-    if show:
-        from edge_mtl.runtime.sinks.window import WindowSink
-
-        sinks.append(WindowSink(source.name, annotate))
-    return sinks
+        by_sink = {name: each.to_json() for name, each in taken.items()}
+        write_json(json, {**about, **report.to_json(), "sinks": by_sink})
+    if any(each.failure is not None for each in taken.values()):
+        raise typer.Exit(1)  # it was said when it happened

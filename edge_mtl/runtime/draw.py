@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias, cast
 
@@ -24,6 +25,8 @@ _WHITE, _BLACK, _PLATE = (255, 255, 255), (0, 0, 0), (32, 32, 32)
 class Annotator:
     """Draws scenes; the last picture is kept, so that several sinks share one drawing.
 
+    They may call from threads of their own: one draws, the others wait for its picture.
+
     Masks are laid over each other as codes in the order of the scene's tasks, a later one covers
     an earlier one, and only the outcome is looked up and blended: one pass over the picture for
     any number of tasks.
@@ -37,6 +40,7 @@ class Annotator:
         self._kept = np.full((256, 1, 3), 255, np.uint8)
         self._added = np.zeros((256, 1, 3), np.uint8)
         self._last: tuple[Scene, Image, Image] | None = None
+        self._one_at_a_time = threading.Lock()
 
     def __call__(self, scene: Scene, image: Image) -> Image:
         """Draw `scene` on a copy of its frame.
@@ -48,8 +52,12 @@ class Annotator:
         Returns:
             (H, W, 3) uint8 BGR. It is shared between callers: copy it to draw on.
         """
-        if self._last is not None and self._last[0] is scene and self._last[1] is image:
+        with self._one_at_a_time:
+            if self._last is None or self._last[0] is not scene or self._last[1] is not image:
+                self._last = scene, image, self._draw(scene, image)
             return self._last[2]
+
+    def _draw(self, scene: Scene, image: Image) -> Image:
         drawn = self._tint(image, scene.masks.values()) if scene.masks else image.copy()
         # Below the boxes, whose labels then stay legible.
         for poses in scene.poses.values():
@@ -57,7 +65,6 @@ class Annotator:
         for detections in scene.detections.values():
             _draw_boxes(drawn, detections)
         _draw_status(drawn, scene)
-        self._last = scene, image, drawn
         return drawn
 
     def _tint(self, image: Image, masks: Iterable[Mask]) -> Image:

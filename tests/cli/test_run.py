@@ -104,6 +104,36 @@ def test_a_video_goes_in_and_a_video_lines_and_figures_come_out(
         assert word in result.stdout
 
 
+def test_files_are_cut_and_the_newest_kept(
+    tiny_bundle_path: Path, long_video: Path, tmp_path: Path
+) -> None:
+    size = ("--segment-mb", "1", "--segments", "2")
+    lines = tmp_path / "o.jsonl"
+    arguments = ("-s", long_video, "--frames", "1500", "--jsonl", lines, "--json", "-")
+    result = run(tiny_bundle_path, *arguments, *size)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["sinks"][f"--jsonl {lines}"]["written"] == 1500
+    kept = sorted(tmp_path.iterdir())
+    assert len(kept) == 2
+    frames = [json.loads(line)["frame"] for each in kept for line in each.read_text().splitlines()]
+    assert frames == list(range(frames[0], 1500))
+    assert frames[0] > 0
+
+
+def test_a_sink_that_fails_leaves_the_others_and_an_exit_code(
+    tiny_bundle_path: Path, tiny_video: Path, tmp_path: Path
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no full device to write to")
+    save = tmp_path / "o.avi"
+    result = run(tiny_bundle_path, "-s", tiny_video, "--jsonl", "/dev/full", "--save", save)
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert "--jsonl /dev/full stopped after 0 scenes" in result.stderr
+    assert "--jsonl /dev/full: 0 frames written, 30 dropped" in result.stdout
+    assert count_frames(save) == 30
+
+
 def test_standard_output_is_json_alone_where_it_is_asked_for(
     tiny_bundle_path: Path, tiny_video: Path
 ) -> None:
@@ -206,6 +236,10 @@ def unwritable_video(folder: Path, video: Path) -> list[str | Path]:
     return ["--source", video, "--save", folder / "o.mp4"]
 
 
+def keep_without_cut(folder: Path, video: Path) -> list[str | Path]:
+    return ["--source", video, "--segments", "3"]
+
+
 def unwritable_json(folder: Path, video: Path) -> list[str | Path]:
     return ["--source", video, "--json", folder]
 
@@ -220,6 +254,7 @@ def unwritable_json(folder: Path, video: Path) -> list[str | Path]:
         (no_camera, 1, "expected the device /dev/video97"),
         (wrong_suffix, 2, "expected a video that ends in"),
         (unwritable_video, 1, "expected a file that can be written"),
+        (keep_without_cut, 2, "--segments needs --segment-mb"),
         (unwritable_json, 1, "expected a file that can be written"),
     ],
 )

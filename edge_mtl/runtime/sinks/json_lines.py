@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
@@ -16,6 +17,8 @@ from edge_mtl.scene import Scene
 class JsonLinesSink:
     """Writes a line a frame and hands it on at once: a reader never waits, nor sees half a line.
 
+    Where the disk is full, what was written of a line is taken back.
+
     Args:
         target: a path, which is overwritten, or "-" for standard output.
 
@@ -25,14 +28,15 @@ class JsonLinesSink:
 
     def __init__(self, target: str) -> None:
         self._target = target
+        self._whole_bytes = 0
         if target == "-":
-            self._file: BinaryIO = sys.stdout.buffer
+            # Unbuffered: a line is one write, which a kill cannot cut.
+            self._file = FileIO(sys.stdout.fileno(), "wb", closefd=False)
             return
         path = Path(target)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered: a line is one write, which a kill cannot cut.
-            self._file = path.open("wb", buffering=0)
+            self._file = FileIO(path, "wb")
         except OSError as error:
             raise EdgeMtlError(
                 f"{path}: expected a file that can be written, found: {error.strerror}; choose "
@@ -41,18 +45,23 @@ class JsonLinesSink:
 
     def write(self, scene: Scene, frame: Frame) -> None:
         """Append one line."""
+        line = memoryview(msgspec.json.encode(scene.to_json()) + b"\n")
+        written = 0
         try:
-            self._file.write(msgspec.json.encode(scene.to_json()) + b"\n")
-            self._file.flush()
+            while written < len(line):
+                written += self._file.write(line[written:]) or 0
         except BrokenPipeError:
             raise
         except OSError as error:
+            if written:
+                with suppress(OSError):  # a pipe takes nothing back
+                    self._file.truncate(self._whole_bytes)
             raise EdgeMtlError(
                 f"{self._target}: writing the JSON lines failed after frame {scene.frame_index}: "
                 f"{error.strerror}; the lines before it are whole"
             ) from None
+        self._whole_bytes += written
 
     def close(self) -> None:
         """Close the file; standard output stays open."""
-        if self._target != "-":
-            self._file.close()
+        self._file.close()

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.runtime.draw import Annotator
+from edge_mtl.runtime.sinks.room import check_room
 from edge_mtl.runtime.sources import Frame
 from edge_mtl.scene import Scene
 
@@ -62,7 +63,7 @@ class VideoSink:
 
     Raises:
         UsageError: the path ends in something else.
-        EdgeMtlError: the file cannot be written.
+        EdgeMtlError: the file cannot be written, or its disk has no room.
     """
 
     def __init__(
@@ -93,7 +94,12 @@ class VideoSink:
             ) from None
 
     def write(self, scene: Scene, frame: Frame) -> None:
-        """Append the annotated frame."""
+        """Append the annotated frame.
+
+        Raises:
+            EdgeMtlError: the disk is nearly full; the video can still be closed, and is playable.
+        """
+        check_room(self._path)  # OpenCV's writer tells nobody that a disk is full
         drawn = self._annotate(scene, frame.image)
         if self._writer is None:
             self._size = scene.size

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.runtime.sinks.json_lines import JsonLinesSink
 from edge_mtl.runtime.sources import Frame
-from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
+from edge_mtl.scene import Scene
 
 pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
 
@@ -21,26 +21,8 @@ from edge_mtl.runtime.draw import Annotator
 from edge_mtl.runtime.sinks.video import VideoSink
 from edge_mtl.runtime.sinks.window import WindowSink
 
-
-def frame(index: int, size: tuple[int, int] = (96, 64), captured_ns: int = 0) -> Frame:
-    return Frame(np.full((size[1], size[0], 3), 90, np.uint8), index, captured_ns)
-
-
-def scene(of: Frame) -> Scene:
-    height, width = of.image.shape[:2]
-    boxes = np.array([[1, 2, 30, 40]], np.float32)
-    found = Detections(("car",), boxes, np.array([0.75], np.float32), np.array([0], np.int32))
-    mask = Mask(("Road", "Sky"), np.zeros((height, width), np.uint8))
-    points, seen = np.array([[[5.25, -1]]], np.float32), np.array([[0.5]], np.float32)
-    time = Classification(("day", "night"), np.array([0.75, 0.25], np.float32))
-    return Scene(
-        (width, height),
-        {"detection": found},
-        {"classes": mask},
-        {"pose": Poses(("head",), np.zeros(1, np.int32), points, seen)},
-        {"time": time},
-        of.index,
-    )
+MakeFrame = Callable[..., Frame]
+MakeScene = Callable[[Frame], Scene]
 
 
 def video_frames(path: Path) -> list[tuple[int, ...]]:
@@ -53,7 +35,9 @@ def video_frames(path: Path) -> list[tuple[int, ...]]:
         shapes.append(image.shape)
 
 
-def test_a_line_is_there_as_soon_as_it_was_written(tmp_path: Path) -> None:
+def test_a_line_is_there_as_soon_as_it_was_written(
+    tmp_path: Path, frame: MakeFrame, scene: MakeScene
+) -> None:
     path = tmp_path / "new" / "scenes.jsonl"
     sink = JsonLinesSink(str(path))
     for index in range(3):
@@ -75,7 +59,9 @@ def test_a_line_is_there_as_soon_as_it_was_written(tmp_path: Path) -> None:
     sink.close()
 
 
-def test_lines_on_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_lines_on_standard_output(
+    capfdbinary: pytest.CaptureFixture[bytes], frame: MakeFrame, scene: MakeScene
+) -> None:
     sink = JsonLinesSink("-")
     sink.write(scene(frame(4)), frame(4))
     sink.close()
@@ -83,7 +69,9 @@ def test_lines_on_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> 
     print("still open")
 
 
-def test_json_lines_that_cannot_be_written(tmp_path: Path) -> None:
+def test_json_lines_that_cannot_be_written(
+    tmp_path: Path, frame: MakeFrame, scene: MakeScene
+) -> None:
     with pytest.raises(EdgeMtlError, match="Is a directory; choose another place"):
         JsonLinesSink(str(tmp_path))
     if not Path("/dev/full").exists():
@@ -96,7 +84,9 @@ def test_json_lines_that_cannot_be_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv", ".mov"])
 @pytest.mark.parametrize("size", [(96, 64), (97, 63)])
-def test_a_closed_video_is_playable(tmp_path: Path, suffix: str, size: tuple[int, int]) -> None:
+def test_a_closed_video_is_playable(
+    tmp_path: Path, suffix: str, size: tuple[int, int], frame: MakeFrame, scene: MakeScene
+) -> None:
     path = tmp_path / "new" / f"out{suffix}"
     sink = VideoSink(path, 25.0, live=False, annotate=Annotator())
     for index in range(5):
@@ -110,7 +100,7 @@ def test_a_closed_video_is_playable(tmp_path: Path, suffix: str, size: tuple[int
 
 
 def test_the_video_keeps_its_size_when_frames_change_theirs(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, frame: MakeFrame, scene: MakeScene
 ) -> None:
     path = tmp_path / "out.mp4"
     sink = VideoSink(path, 25.0, live=False, annotate=Annotator())
@@ -122,7 +112,9 @@ def test_the_video_keeps_its_size_when_frames_change_theirs(
     assert "from 96x64 to 200x100 at frame 1" in caplog.text
 
 
-def test_the_video_of_a_live_source_keeps_time(tmp_path: Path) -> None:
+def test_the_video_of_a_live_source_keeps_time(
+    tmp_path: Path, frame: MakeFrame, scene: MakeScene
+) -> None:
     """At 10 frames/s: frames at 0, 0.1, 0.5 s (three were dropped) and two at once."""
     path = tmp_path / "out.mp4"
     sink = VideoSink(path, 10.0, live=True, annotate=Annotator())
