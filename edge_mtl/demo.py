@@ -83,7 +83,7 @@ def run_demo(folder: Path, frames: int, tell: Callable[[str, int, int], None]) -
         annotate = Annotator()
         sinks: list[Sink] = [
             VideoSink(folder / "annotated.mp4", source.frames_per_second, source.live, annotate),
-            JsonLinesSink(str(folder / "scenes.jsonl")),
+            JsonLinesSink(str(folder / "scenes.jsonl"), source.name),
         ]
         report = Stream(
             source,

@@ -12,6 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_mtl.scene_record import SceneRecord
+
+_FEW_CLASSES = 24
+"""Up to here counting class by class, in vectors, is faster than a histogram."""
+
 
 class Detections(msgspec.Struct, frozen=True):
     """The boxes of one detection task, best score first.
@@ -19,12 +24,15 @@ class Detections(msgspec.Struct, frozen=True):
     boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the frame, inside the frame.
     scores: (N,) float32 in [0, 1].
     class_ids: (N,) int32, indices into `classes`.
+    track_ids: (N,) int32, the same number for the same thing in every frame, -1 where it is not
+        known; None where nobody tracks.
     """
 
     classes: tuple[str, ...]
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     class_ids: NDArray[np.int32]
+    track_ids: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -42,9 +50,12 @@ class Mask(msgspec.Struct, frozen=True):
 
     def shares(self) -> dict[str, float]:
         """The share of the picture that each class covers; the classes that are absent left out."""
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes))
+        if len(self.classes) <= _FEW_CLASSES:
+            counts = [int(np.count_nonzero(self.labels == i)) for i in range(len(self.classes))]
+        else:
+            counts = np.bincount(self.labels.ravel(), minlength=len(self.classes)).tolist()
         total = self.labels.size
-        return {name: int(n) / total for name, n in zip(self.classes, counts, strict=True) if n}
+        return {name: n / total for name, n in zip(self.classes, counts, strict=True) if n}
 
 
 class Poses(msgspec.Struct, frozen=True):
@@ -99,53 +110,16 @@ class Scene(msgspec.Struct, frozen=True):
     captured_ns: int = 0
     stages_ms: dict[str, float] = msgspec.field(default_factory=dict)
 
+    @property
+    def posed(self) -> Detections:
+        """The boxes that the rows of `poses` count: those of the only detection task.
+
+        A scene does not say which one it is where there are several; then it is the one that is
+        called "detection", as `PoseTask` has it where nothing else is said, or the first.
+        """
+        return self.detections.get("detection") or next(iter(self.detections.values()))
+
     def to_json(self) -> dict[str, Any]:
-        """A dictionary of plain numbers, strings and lists: one line of the JSON-lines sink."""
-        return {
-            "frame": self.frame_index,
-            "captured_ns": self.captured_ns,
-            "width": self.size[0],
-            "height": self.size[1],
-            "detections": {
-                task: [
-                    {
-                        "class": found.classes[class_id],
-                        "score": round(float(score), 4),
-                        "box": [round(float(value), 2) for value in box],
-                    }
-                    for box, score, class_id in zip(
-                        found.boxes, found.scores, found.class_ids, strict=True
-                    )
-                ]
-                for task, found in self.detections.items()
-            },
-            "masks": {
-                task: {name: round(share, 5) for name, share in mask.shares().items()}
-                for task, mask in self.masks.items()
-            },
-            "poses": {
-                task: [
-                    {
-                        "detection": int(row),
-                        "keypoints": {
-                            name: [*(round(float(value), 2) for value in point), round(score, 4)]
-                            for name, point, score in zip(
-                                poses.keypoints, points, scores.tolist(), strict=True
-                            )
-                        },
-                    }
-                    for row, points, scores in zip(
-                        poses.rows, poses.points, poses.scores, strict=True
-                    )
-                ]
-                for task, poses in self.poses.items()
-            },
-            "classifications": {
-                task: {
-                    name: round(float(score), 4)
-                    for name, score in zip(found.classes, found.scores, strict=True)
-                }
-                for task, found in self.classifications.items()
-            },
-            "stages_ms": {name: round(value, 3) for name, value in self.stages_ms.items()},
-        }
+        """A dictionary of plain numbers, strings and lists; see `scene_record.SceneRecord`."""
+        plain: dict[str, Any] = msgspec.to_builtins(SceneRecord.of(self))
+        return plain

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +16,21 @@ if TYPE_CHECKING:
 _FIRST_CAPACITY = 1024
 KEPT_SAMPLES = 1 << 16
 """How many of the latest samples of a stage the percentiles are over: 36 minutes at 30 frames/s."""
+
+
+def wall_clock_ns(monotonic_ns: int) -> int:
+    """The time since 1970 at which `time.monotonic_ns` was `monotonic_ns`.
+
+    As the wall clock says now: one that is set, as by NTP, moves all times.
+    """
+    return monotonic_ns + time.time_ns() - time.monotonic_ns()
+
+
+def rfc_3339(since_1970_ns: int) -> str:
+    """A time as in 2026-11-22T22:11:59.123456+00:00."""
+    seconds, ns = divmod(since_1970_ns, 10**9)
+    whole = datetime.fromtimestamp(seconds, timezone.utc)
+    return whole.replace(microsecond=ns // 1000).isoformat(timespec="microseconds")
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ CORE = (
         "provenance",
         "reference",
         "scene",
+        "scene_record",
         "signature",
         "spec",
         "tasks",

@@ -17,8 +17,12 @@ from edge_mtl.scene import Classification, Detections, Mask, Scene
 
 Image: TypeAlias = NDArray[np.uint8]
 _Colour: TypeAlias = tuple[int, int, int]
+_Plate: TypeAlias = tuple[int, int, int, int]
+"""x1 y1 x2 y2 of what a text is written on."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_EDGED_PX = 300  # the shorter side from which boxes get dark edges; they would fill smaller ones
+_SCORED_PX = 480  # the width from which labels have scores
 _WHITE, _BLACK, _PLATE = (255, 255, 255), (0, 0, 0), (32, 32, 32)
 
 
@@ -104,16 +108,34 @@ class Annotator:
 def _draw_boxes(image: Image, detections: Detections) -> None:
     colours = [tint.bgr for tint in tints_of(detections.classes)]
     width = _line_width(image)
+    edged = min(image.shape[:2]) >= _EDGED_PX
     corners = np.round(detections.boxes).astype(int).tolist()
+    class_ids = detections.class_ids.tolist()
     # The best box last, so that it lies on top.
-    for box, score, class_id in reversed(
-        list(zip(corners, detections.scores.tolist(), detections.class_ids.tolist(), strict=True))
-    ):
-        top_left, bottom_right = box[:2], box[2:]
-        cv2.rectangle(image, top_left, bottom_right, _BLACK, width + 2)
-        cv2.rectangle(image, top_left, bottom_right, colours[class_id], width)
-        label = f"{detections.classes[class_id]} {score:.2f}"
-        _draw_text(image, label, (box[0], box[1]), colours[class_id])
+    for box, class_id in reversed(list(zip(corners, class_ids, strict=True))):
+        if edged:
+            cv2.rectangle(image, box[:2], box[2:], _BLACK, width + 2)
+        cv2.rectangle(image, box[:2], box[2:], colours[class_id], width)
+    # The best label first: one that would cover another is moved below its box, or left out.
+    taken: list[_Plate] = []
+    labels = _labels_of(detections, with_scores=image.shape[1] >= _SCORED_PX)
+    for box, class_id, label in zip(corners, class_ids, labels, strict=True):
+        plate_width, plate_height = _plate_size(image, label)
+        for top in (box[1] - plate_height, box[3]):
+            plate = _inside(image, (box[0], top), (plate_width, plate_height))
+            if not any(_overlap(plate, other) for other in taken):
+                taken.append(plate)
+                _draw_text(image, label, plate, colours[class_id])
+                break
+
+
+def _labels_of(detections: Detections, with_scores: bool) -> list[str]:
+    """What is written at every box: its class, and how sure it is where there is room for it."""
+    names = (detections.classes[class_id] for class_id in detections.class_ids.tolist())
+    if not with_scores:
+        return list(names)
+    scores = detections.scores.tolist()
+    return [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
 
 
 def _draw_status(image: Image, scene: Scene) -> None:
@@ -122,9 +144,11 @@ def _draw_status(image: Image, scene: Scene) -> None:
     line = f"#{scene.frame_index}  {total_ms:.1f} ms"
     if image.shape[1] >= 600:
         line += f"  ({stages})"
-    height = _draw_text(image, line, (0, 0), _PLATE)
-    for row, text in enumerate(lines_of(scene.classifications), start=2):
-        _draw_text(image, text, (0, row * height), _PLATE)
+    top = 0
+    for text in (line, *lines_of(scene.classifications)):
+        size = _plate_size(image, text)
+        _draw_text(image, text, _inside(image, (0, top), size), _PLATE)
+        top += size[1]
 
 
 def lines_of(classifications: Mapping[str, Classification]) -> Iterator[str]:
@@ -141,28 +165,49 @@ def lines_of(classifications: Mapping[str, Classification]) -> Iterator[str]:
             yield f"{task}: " + ", ".join(f"{name} {scored[name]:.2f}" for name in likely)
 
 
-def _draw_text(image: Image, text: str, above: tuple[int, int], plate: _Colour) -> int:
-    """Text on a plate that stands on the point `above`, moved to where all of it is visible.
+def _type_size(image: Image) -> tuple[float, int]:
+    """The scale and the stroke of the letters."""
+    scale = max(0.38, min(image.shape[:2]) / 1100)
+    return scale, max(1, round(scale * 1.4))
 
-    Returns the height of the plate in pixels.
-    """
-    height, width = image.shape[:2]
-    scale = max(0.38, min(height, width) / 1100)
-    stroke = max(1, round(scale * 1.4))
+
+def _plate_size(image: Image, text: str) -> tuple[int, int]:
+    """Width and height in pixels of the plate that a text needs."""
+    scale, stroke = _type_size(image)
     text_width = cv2.getTextSize(text, _FONT, scale, stroke)[0][0]
     # From OpenCV 5 on, a text without "g" has another descent: all plates get the same height.
     (_, text_height), descent = cv2.getTextSize("(gjpq|", _FONT, scale, stroke)
-    margin = max(2, round(scale * 5))
-    plate_width: int = text_width + 2 * margin
-    plate_height: int = text_height + descent + margin
-    x = max(0, min(above[0], width - plate_width))
-    y = max(0, min(above[1] - plate_height, height - plate_height))
-    cv2.rectangle(image, (x, y), (x + plate_width, y + plate_height), plate, cv2.FILLED)
-    blue, green, red = plate
+    margin = _margin(scale)
+    return text_width + 2 * margin, text_height + descent + margin
+
+
+def _margin(scale: float) -> int:
+    return max(2, round(scale * 5))
+
+
+def _inside(image: Image, top_left: tuple[int, int], size: tuple[int, int]) -> _Plate:
+    """A plate of that size, moved to where all of it is visible."""
+    height, width = image.shape[:2]
+    x = max(0, min(top_left[0], width - size[0]))
+    y = max(0, min(top_left[1], height - size[1]))
+    return x, y, x + size[0], y + size[1]
+
+
+def _overlap(one: _Plate, other: _Plate) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _draw_text(image: Image, text: str, plate: _Plate, colour: _Colour) -> None:
+    """Fill a plate that is as large as `_plate_size` says, and write on it."""
+    scale, stroke = _type_size(image)
+    (_, text_height), _ = cv2.getTextSize("(gjpq|", _FONT, scale, stroke)
+    x1, y1, x2, y2 = plate
+    cv2.rectangle(image, (x1, y1), (x2 - 1, y2 - 1), colour, cv2.FILLED)
+    blue, green, red = colour
     light = 0.114 * blue + 0.587 * green + 0.299 * red > 128
-    origin = x + margin, y + text_height + margin // 2 + 1
+    margin = _margin(scale)
+    origin = x1 + margin, y1 + text_height + margin // 2 + 1
     cv2.putText(image, text, origin, _FONT, scale, _BLACK if light else _WHITE, stroke, cv2.LINE_AA)
-    return plate_height
 
 
 def _line_width(image: Image) -> int:

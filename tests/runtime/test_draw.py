@@ -97,10 +97,20 @@ def classified(*scores: float) -> Classification:
 
 def test_a_classification_is_a_line_below_the_status() -> None:
     plate = status_rows({})
-    # Neighbouring plates share a row.
-    assert status_rows({"time": classified(0.9, 0.1)}) == 2 * plate - 1
+    assert status_rows({"time": classified(0.9, 0.1)}) == 2 * plate
     both = {"time": classified(0.9, 0.1), "weather": classified(0.2, 0.8)}
-    assert status_rows(both) == 3 * plate - 2
+    assert status_rows(both) == 3 * plate
+
+
+def test_no_label_covers_a_better_one() -> None:
+    """Of three boxes in one place, one label stands above, one below, and one has no room."""
+    boxes = [[100, 80, 130, 120], [102, 80, 132, 120], [104, 80, 134, 120]]
+    one, three = Annotator()(scene(boxes=boxes[:1]), GREY), Annotator()(scene(boxes=boxes), GREY)
+    above = slice(60, 79), slice(100, 124)
+    np.testing.assert_array_equal(three[above], one[above])
+    assert (three[122:132, 104:120] != GREY[0, 0]).any(2).all()
+    assert (one[122:132, 104:120] == GREY[0, 0]).all()
+    assert (three[140:, :] == GREY[0, 0]).all()
 
 
 def test_a_line_with_long_letters_does_not_cover_the_one_above() -> None:

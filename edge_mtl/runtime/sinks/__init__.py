@@ -92,7 +92,13 @@ def _open_video(value: str, setting: Setting) -> Sink:
 def _open_json_lines(value: str, setting: Setting) -> Sink:
     from edge_mtl.runtime.sinks.json_lines import JsonLinesSink
 
-    return JsonLinesSink(value)
+    return JsonLinesSink(value, setting.camera)
+
+
+def _open_coco(value: str, _: Setting) -> Sink:
+    from edge_mtl.runtime.sinks.coco import CocoSink
+
+    return CocoSink(Path(value))
 
 
 def _open_window(_: str, setting: Setting) -> Sink:
@@ -113,6 +119,12 @@ SINKS: dict[str, Kind] = {
         "Write a JSON line a frame; - for stdout.",
         lambda value: "pipe" if value == "-" else "file",
         _open_json_lines,
+    ),
+    "coco": Kind(
+        "FILE",
+        "Write boxes, and poses in a file beside it, as COCO's results.",
+        lambda _: "pipe",  # two files, each of them one list
+        _open_coco,
     ),
     "show": Kind("", "Show the annotated frames.", _is_view, _open_window),
 }

@@ -1,4 +1,4 @@
-"""Scenes as JSON lines: one object a frame, as `Scene.to_json` describes it."""
+"""Scenes as JSON lines: one `SceneRecord` a frame."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import msgspec
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime.sources import Frame
 from edge_mtl.scene import Scene
+from edge_mtl.scene_record import SceneRecord
+from edge_mtl.timing import rfc_3339, wall_clock_ns
 
 
 class JsonLinesSink:
@@ -21,13 +23,15 @@ class JsonLinesSink:
 
     Args:
         target: a path, which is overwritten, or "-" for standard output.
+        camera: its name, in every line.
 
     Raises:
         EdgeMtlError: the file cannot be written.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, camera: str) -> None:
         self._target = target
+        self._camera = camera
         self._whole_bytes = 0
         if target == "-":
             # Unbuffered: a line is one write, which a kill cannot cut.
@@ -45,7 +49,9 @@ class JsonLinesSink:
 
     def write(self, scene: Scene, frame: Frame) -> None:
         """Append one line."""
-        line = memoryview(msgspec.json.encode(scene.to_json()) + b"\n")
+        at = rfc_3339(wall_clock_ns(scene.captured_ns)) if scene.captured_ns else None
+        record = SceneRecord.of(scene, self._camera, at)
+        line = memoryview(msgspec.json.encode(record) + b"\n")
         written = 0
         try:
             while written < len(line):

@@ -23,6 +23,13 @@ _CODECS = {
     ".mkv": ("mp4v",),
     ".avi": ("MJPG",),
 }
+_MUXERS = {
+    ".mp4": "mp4mux fragment-duration=1000",
+    ".mov": "qtmux fragment-duration=1000",
+    ".mkv": "matroskamux",
+}
+"""Of GStreamer, for its H.264."""
+_TEGRA = Path("/etc/nv_tegra_release")
 _LONGEST_HOLD_S = 10.0
 
 
@@ -32,12 +39,24 @@ def is_video(path: Path) -> bool:
 
 
 def open_writer(path: Path, frames_per_second: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    """A writer with the best codec that OpenCV can encode here; size is (width, height).
+    """A writer with the best codec that can be encoded here; size is (width, height).
+
+    On a Jetson whose OpenCV has GStreamer its hardware encodes; Orin Nano has no encoder, and falls
+    back like any other machine.
 
     Raises:
         EdgeMtlError: there is none, or the file cannot be written.
     """
-    codecs = _CODECS[path.suffix.lower()]
+    suffix = path.suffix.lower()
+    if _TEGRA.exists() and suffix in _MUXERS and _opencv_has_gstreamer():
+        writer = cv2.VideoWriter(
+            hardware_pipeline(path), cv2.CAP_GSTREAMER, 0, frames_per_second, size
+        )
+        if writer.isOpened():
+            return writer
+        writer.release()
+        _log.warning("%s: the hardware encoder does not open, the CPU encodes", path)
+    codecs = _CODECS[suffix]
     for codec in codecs:
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), frames_per_second, size)
         if writer.isOpened():
@@ -49,8 +68,27 @@ def open_writer(path: Path, frames_per_second: float, size: tuple[int, int]) -> 
     )
 
 
+def _opencv_has_gstreamer() -> bool:
+    return bool(cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER))
+
+
+def hardware_pipeline(path: Path) -> str:
+    """What GStreamer does with the frames on a Jetson: H.264 from its encoder, into `path`.
+
+    Fragments of a second: an .mp4 is then playable up to the last one, however it ends.
+    """
+    location = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return (
+        "appsrc ! videoconvert ! video/x-raw,format=BGRx ! nvvidconv ! "
+        "video/x-raw(memory:NVMM),format=NV12 ! nvv4l2h264enc bitrate=8000000 insert-sps-pps=1 ! "
+        f'h264parse ! {_MUXERS[path.suffix.lower()]} ! filesink location="{location}"'
+    )
+
+
 class VideoSink:
     """Writes a video of the annotated frames. It is playable once the sink is closed.
+
+    An .mkv is playable whatever happens, also when the process is killed.
 
     Its size is that of the first frame; frames of another size are resized to it. What a live
     source dropped is made up for by showing the frame before longer, so that the video keeps time.

@@ -19,7 +19,7 @@ MakeScene = Callable[[Frame], Scene]
 
 
 def open_lines(path: Path) -> JsonLinesSink:
-    return JsonLinesSink(str(path))
+    return JsonLinesSink(str(path), "front")
 
 
 def indices(path: Path) -> list[int]:
@@ -30,7 +30,7 @@ def test_a_new_file_starts_at_the_limit_and_the_oldest_go(
     tmp_path: Path, frame: MakeFrame, scene: MakeScene
 ) -> None:
     path = tmp_path / "new" / "scenes.jsonl"
-    probe = JsonLinesSink(str(tmp_path / "probe"))
+    probe = JsonLinesSink(str(tmp_path / "probe"), "front")
     probe.write(scene(frame(0)), frame(0))
     line_bytes = (tmp_path / "probe").stat().st_size
     for _ in range(2):  # the second run goes on where the first ended

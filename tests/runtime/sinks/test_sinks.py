@@ -18,6 +18,7 @@ pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
 import cv2
 
 from edge_mtl.runtime.draw import Annotator
+from edge_mtl.runtime.sinks import video
 from edge_mtl.runtime.sinks.video import VideoSink
 from edge_mtl.runtime.sinks.window import WindowSink
 
@@ -39,13 +40,15 @@ def test_a_line_is_there_as_soon_as_it_was_written(
     tmp_path: Path, frame: MakeFrame, scene: MakeScene
 ) -> None:
     path = tmp_path / "new" / "scenes.jsonl"
-    sink = JsonLinesSink(str(path))
+    sink = JsonLinesSink(str(path), "front")
     for index in range(3):
         sink.write(scene(frame(index)), frame(index))
         lines = path.read_text().splitlines(keepends=True)
         assert len(lines) == index + 1
         assert lines[-1].endswith("\n")
         assert json.loads(lines[-1]) == {
+            "version": 1,
+            "camera": "front",
             "frame": index,
             "captured_ns": 0,
             "width": 96,
@@ -62,7 +65,7 @@ def test_a_line_is_there_as_soon_as_it_was_written(
 def test_lines_on_standard_output(
     capfdbinary: pytest.CaptureFixture[bytes], frame: MakeFrame, scene: MakeScene
 ) -> None:
-    sink = JsonLinesSink("-")
+    sink = JsonLinesSink("-", "front")
     sink.write(scene(frame(4)), frame(4))
     sink.close()
     assert json.loads(capfdbinary.readouterr().out)["frame"] == 4
@@ -73,10 +76,10 @@ def test_json_lines_that_cannot_be_written(
     tmp_path: Path, frame: MakeFrame, scene: MakeScene
 ) -> None:
     with pytest.raises(EdgeMtlError, match="Is a directory; choose another place"):
-        JsonLinesSink(str(tmp_path))
+        JsonLinesSink(str(tmp_path), "front")
     if not Path("/dev/full").exists():
         pytest.skip("this system has no full device to write to")
-    sink = JsonLinesSink("/dev/full")
+    sink = JsonLinesSink("/dev/full", "front")
     with pytest.raises(EdgeMtlError, match="failed after frame 7: No space left"):
         sink.write(scene(frame(7)), frame(7))
     sink.close()
@@ -151,3 +154,29 @@ def test_a_window_needs_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(EdgeMtlError, match=r"needs a display.*--save out\.mp4"):
         WindowSink("title", Annotator())
+
+
+def test_on_a_jetson_its_encoder_is_asked_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Here there is none, so that what was asked for is seen, and that the CPU takes over."""
+    asked = []
+    real = cv2.VideoWriter
+
+    def writer(target: str, *arguments: object) -> cv2.VideoWriter:
+        asked.append(target)
+        return real(target, *arguments)
+
+    writer.fourcc = real.fourcc  # type: ignore[attr-defined]
+    monkeypatch.setattr(cv2, "VideoWriter", writer)
+    monkeypatch.setattr(video, "_TEGRA", tmp_path)
+    monkeypatch.setattr(video, "_opencv_has_gstreamer", lambda: True)
+    path = tmp_path / 'a "b".mkv'
+    opened = video.open_writer(path, 25.0, (96, 64))
+    assert opened.isOpened()
+    opened.release()
+    hardware, software = asked
+    assert "nvv4l2h264enc" in hardware
+    assert hardware.endswith(f'matroskamux ! filesink location="{tmp_path}/a \\"b\\".mkv"')
+    assert software == str(path)
+    assert "the CPU encodes" in caplog.text
