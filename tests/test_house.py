@@ -65,6 +65,9 @@ RULES = {
         (*BASICS, "cv2", "onnxruntime", "openvino"),
         lazily=("gi", "triton_python_backend_utils"),
     ),
+    "runtime.sinks.web": Rule(
+        (*CORE, "runtime"), (*BASICS, "cv2", "prometheus_client", "starlette", "uvicorn")
+    ),
     "diagnosis": Rule(CORE, (), lazily=("gpu", "ops", "runtime", "cv2")),
     "network": Rule(CORE, (*BASICS, "safetensors", "torch"), lazily=("timm",)),
     "evaluation": Rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import TypeAlias
 
@@ -14,12 +15,12 @@ from edge_mtl.scene import Poses
 MIN_SCORE = 0.5
 """A keypoint that is less sure to be seen is not drawn, nor are the limbs that end in it."""
 
-_Colour: TypeAlias = tuple[int, int, int]
+Colour: TypeAlias = tuple[int, int, int]
 
 # B, G, R: a warm colour on the person's left, a cold one on the right.
 _LEFT, _RIGHT, _MIDDLE, _EDGE = (60, 165, 255), (255, 200, 40), (235, 235, 235), (24, 24, 24)
 
-_LIMBS: tuple[tuple[str, str, _Colour], ...] = (
+_LIMBS: tuple[tuple[str, str, Colour], ...] = (
     ("left_shoulder", "right_shoulder", _MIDDLE),
     ("left_hip", "right_hip", _MIDDLE),
     ("left_shoulder", "left_hip", _LEFT),
@@ -52,14 +53,20 @@ def draw_poses(image: NDArray[np.uint8], poses: Poses) -> None:
     Limbs join COCO's keypoints by their names; keypoints of other names are dots alone. Lines and
     dots grow with the pose.
     """
-    at = {name: index for index, name in enumerate(poses.keypoints)}
-    limbs = [(at[a], at[b], colour) for a, b, colour in _LIMBS if a in at and b in at]
-    colours = [_colour_of(name) for name in poses.keypoints]
+    limbs = limbs_of(poses.keypoints)
+    colours = [colour_of(name) for name in poses.keypoints]
     for points, scores in zip(poses.points[::-1], poses.scores[::-1], strict=True):
         _draw_pose(image, points, scores >= MIN_SCORE, limbs, colours)
 
 
-def _colour_of(keypoint: str) -> _Colour:
+def limbs_of(keypoints: Sequence[str]) -> list[tuple[int, int, Colour]]:
+    """The pairs of keypoints that are joined, by their indices, with the colour in B, G, R."""
+    at = {name: index for index, name in enumerate(keypoints)}
+    return [(at[a], at[b], colour) for a, b, colour in _LIMBS if a in at and b in at]
+
+
+def colour_of(keypoint: str) -> Colour:
+    """The colour of a joint in B, G, R."""
     side = keypoint.partition("_")[0]
     return {"left": _LEFT, "right": _RIGHT}.get(side, _MIDDLE)
 
@@ -68,8 +75,8 @@ def _draw_pose(
     image: NDArray[np.uint8],
     points: NDArray[np.float32],
     seen: NDArray[np.bool_],
-    limbs: list[tuple[int, int, _Colour]],
-    colours: list[_Colour],
+    limbs: list[tuple[int, int, Colour]],
+    colours: list[Colour],
 ) -> None:
     if not seen.any():
         return
@@ -78,7 +85,7 @@ def _draw_pose(
     width = max(1, round(size / 120))
     fixed = np.rint((points.clip(-_FAR, _FAR) - 0.5) * 2**_SHIFT).astype(np.int32)
 
-    lines: dict[_Colour, list[NDArray[np.int32]]] = {}
+    lines: dict[Colour, list[NDArray[np.int32]]] = {}
     for start, end, colour in limbs:
         if seen[start] and seen[end]:
             lines.setdefault(colour, []).append(fixed[[start, end]])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from edge_mtl.runtime.sources import Frame, Source
+from edge_mtl.runtime.vitals import Vitals
 from edge_mtl.scene import Scene
 
 if TYPE_CHECKING:
@@ -40,11 +41,14 @@ class Setting:
     Args:
         source: where the frames come from.
         camera: the name under which the scenes are told from those of other cameras.
+
+    vitals: how the stream does.
     """
 
     def __init__(self, source: Source, camera: str | None = None) -> None:
         self.source = source
         self.camera = source.name if camera is None else camera
+        self.vitals = Vitals(source, self.camera)
 
     @cached_property
     def annotate(self) -> Annotator:
@@ -107,6 +111,12 @@ def _open_window(_: str, setting: Setting) -> Sink:
     return WindowSink(setting.camera, setting.annotate)
 
 
+def _open_web(value: str, setting: Setting) -> Sink:
+    from edge_mtl.runtime.sinks.web import WebSink
+
+    return WebSink(value, setting.vitals, setting.annotate)
+
+
 SINKS: dict[str, Kind] = {
     "save": Kind(
         "FILE",
@@ -125,6 +135,12 @@ SINKS: dict[str, Kind] = {
         "Write boxes, and poses in a file beside it, as COCO's results.",
         lambda _: "pipe",  # two files, each of them one list
         _open_coco,
+    ),
+    "web": Kind(
+        "HOST:PORT",
+        "Show a web page, with health and metrics; off the loopback it needs EDGE_MTL_WEB_TOKEN.",
+        _is_view,
+        _open_web,
     ),
     "show": Kind("", "Show the annotated frames.", _is_view, _open_window),
 }

@@ -14,6 +14,7 @@ from edge_mtl.runtime.sinks import SINKS, Kind, Setting, Sink
 from edge_mtl.runtime.sinks.behind import Behind
 from edge_mtl.runtime.sinks.segments import Cut, Segments
 from edge_mtl.runtime.sources import Frame
+from edge_mtl.runtime.vitals import Vitals
 from edge_mtl.scene import Scene
 
 _FILE_DEPTH = 4
@@ -39,10 +40,18 @@ class OutputReport:
 
 
 class Outputs:
-    """A sink that hands every scene to others, each in a thread of its own."""
+    """A sink that hands every scene to others, each in a thread of its own.
 
-    def __init__(self, sinks: Sequence[Behind]) -> None:
+    Args:
+        sinks: closed with this one.
+        vitals: told of every scene before the sinks are.
+    """
+
+    def __init__(self, sinks: Sequence[Behind], vitals: Vitals | None = None) -> None:
         self._sinks = sinks
+        self._vitals = vitals
+        if vitals is not None:
+            vitals.sinks = sinks
 
     @classmethod
     def open(cls, wanted: Mapping[str, str], setting: Setting, cut: Cut | None = None) -> Outputs:
@@ -79,7 +88,7 @@ class Outputs:
                 )
                 stack.callback(sinks[-1].close)
             stack.pop_all()
-        return cls(sinks)
+        return cls(sinks, setting.vitals)
 
     def write(self, scene: Scene, frame: Frame) -> None:
         """Hand a scene to every sink.
@@ -88,6 +97,8 @@ class Outputs:
             StreamEnded: a sink asked for it.
             EdgeMtlError: there were sinks, and all of them have failed.
         """
+        if self._vitals is not None:
+            self._vitals.record(scene)
         for sink in self._sinks:
             sink.write(scene, frame)
         failures = [sink.failure for sink in self._sinks if sink.failure is not None]

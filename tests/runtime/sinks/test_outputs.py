@@ -15,8 +15,7 @@ from edge_mtl.runtime.sinks import Setting, StreamEnded
 from edge_mtl.runtime.sinks.behind import Behind
 from edge_mtl.runtime.sinks.outputs import Outputs
 from edge_mtl.runtime.sinks.segments import Cut
-from edge_mtl.runtime.sources import Frame
-from edge_mtl.runtime.sources.rendered import RenderedSource
+from edge_mtl.runtime.sources import Frame, open_source
 from edge_mtl.scene import Scene
 
 MakeFrame = Callable[..., Frame]
@@ -25,7 +24,7 @@ MakeScene = Callable[[Frame], Scene]
 
 @pytest.fixture
 def setting() -> Setting:
-    return Setting(RenderedSource.parse("rendered:frames=3"))
+    return Setting(open_source("rendered:frames=3"))
 
 
 @pytest.fixture
