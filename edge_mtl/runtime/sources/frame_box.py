@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 
+from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime.sources import Frame
+
+_SLICE_S = 0.1
 
 
 class FrameBox:
@@ -23,6 +28,8 @@ class FrameBox:
         self._changed = threading.Condition()
         self._reading = False
         self._ended = False
+        self._error: EdgeMtlError | None = None
+        self._stopped = False
 
     def put(self, frame: Frame) -> int:
         """Add a frame, unless the box is at its end; how many were dropped for it, 0 or 1.
@@ -42,25 +49,42 @@ class FrameBox:
             self._changed.notify_all()
             return int(full and self._reading)
 
-    def take(self, timeout_s: float) -> Frame | None:
-        """The oldest frame, if there is one within the time."""
-        with self._changed:
-            self._reading = True
-            self._changed.wait_for(lambda: self._frames or self._ended, timeout_s)
-            if not self._frames:
-                return None
-            frame = self._frames.popleft()
-            self._changed.notify_all()
-            return frame
+    def read(self, meanwhile: Callable[[float], None] = lambda waited_s: None) -> Frame | None:
+        """Wait for the oldest frame; None once the box is stopped, or empty and at its end.
 
-    def end(self) -> None:
-        """Take no more frames. Those inside can still be taken."""
+        Args:
+            meanwhile: called every tenth of a second of waiting, with the seconds since before.
+
+        Raises:
+            EdgeMtlError: that with which the box ended.
+        """
+        while not self._stopped:
+            start = time.monotonic()
+            with self._changed:
+                self._reading = True
+                self._changed.wait_for(lambda: self._frames or self._ended, _SLICE_S)
+                if self._frames:
+                    self._changed.notify_all()
+                    return self._frames.popleft()
+                if self._ended:
+                    if self._error is not None:
+                        raise self._error
+                    return None
+            meanwhile(time.monotonic() - start)
+        return None
+
+    def stop(self) -> None:
+        """Let `read` return None from now on, after a tenth of a second at most.
+
+        From any thread, and from a signal handler: it takes no lock, which the thread that was
+        interrupted might hold.
+        """
+        self._stopped = True
+
+    def end(self, error: EdgeMtlError | None = None) -> None:
+        """Take no more frames. Those inside can still be read; `error` is raised behind them."""
         with self._changed:
+            if not self._ended:
+                self._error = error
             self._ended = True
             self._changed.notify_all()
-
-    @property
-    def ended(self) -> bool:
-        """Whether there will be no more."""
-        with self._changed:
-            return self._ended and not self._frames

@@ -23,8 +23,6 @@ from edge_mtl.runtime.sources.frame_box import FrameBox
 _log = logging.getLogger(__name__)
 
 _USUAL_FPS = 30.0
-# Within this a reader sees that it is to stop.
-_SLICE_S = 0.1
 _CLOSE_S = 0.6
 # How long the first connection may take to come about where nothing else is asked for: long enough
 # for a camera that is just starting, short enough for one that was misspelt.
@@ -35,6 +33,8 @@ _STEADY_S = 5.0
 # A driver that does not come back within its own time-out and this hangs.
 _GRACE_S = 1.0
 _OPEN_S = 15.0
+# A reader looks after the thread ten times a second; what took longer was no waiting.
+_LONGEST_WAIT_S = 0.2
 # So many threads may hang in a driver before no further one is sent after them.
 _MOST_HUNG = 3
 
@@ -128,10 +128,10 @@ class LiveSource:
         self._index = 0
         self._size: tuple[int, int] | None = None
         self._been_live = False
-        self._error: EdgeMtlError | None = None
-        self._stopped = False
         self._closing = threading.Event()
         self._hung: list[_Worker] = []
+        self._silent_s = 0.0
+        self._watched: tuple[_Phase, int] = "waiting", 0
         self._send_worker()
 
     def read(self) -> Frame | None:
@@ -140,35 +140,17 @@ class LiveSource:
         Raises:
             EdgeMtlError: the source was given up; see `LiveOptions`.
         """
-        silent_s = 0.0
-        while not self._stopped:
-            start = time.monotonic()
-            worker, doing = self._worker, self._worker.doing
-            frame = self._box.take(_SLICE_S)
-            if frame is not None:
-                return frame
-            if self._box.ended:
-                if self._error is not None:
-                    raise self._error
-                return None
-            # A process that was suspended has not waited: it was not there.
-            silent_s += min(time.monotonic() - start, 2 * _SLICE_S)
-            if worker.doing != doing:
-                silent_s = 0.0
-            elif worker is self._worker and silent_s > self._patience_s(doing[0]):
-                self._leave(worker, silent_s)
-                silent_s = 0.0
-            self._give_up_in_time()
-        return None
+        self._silent_s = 0.0
+        return self._box.read(self._supervise)
 
     def stop(self) -> None:
-        """Let `read` return None from now on. From any thread or signal handler; does not wait."""
-        self._stopped = True
+        """See `Source`."""
+        self._box.stop()
 
     def close(self) -> None:
         """End the thread, which releases the device; wait for less than a second."""
-        self._stopped = True
         self._closing.set()
+        self._box.stop()
         self._box.end()
         self._worker.join(_CLOSE_S)
         if self._worker.is_alive():
@@ -260,11 +242,23 @@ class LiveSource:
             _log.warning("%s %s: %s; trying again", self.name, what, reason)
         self.health.enter("lost" if self._been_live else "connecting", reason)
 
-    def _patience_s(self, phase: _Phase) -> float:
-        """How long a thread may be at one thing before it is taken to hang."""
-        if phase == "waiting":
-            return math.inf
-        return _OPEN_S if phase == "opening" else self._options.timeout + _GRACE_S
+    def _supervise(self, waited_s: float) -> None:
+        """Judge the thread that captures, after so many more seconds without a frame."""
+        worker = self._worker
+        if worker.doing != self._watched:
+            self._watched = worker.doing
+            self._silent_s = 0.0
+        # A process that was suspended was not there to wait.
+        self._silent_s += min(waited_s, _LONGEST_WAIT_S)
+        patience_s = {
+            "opening": _OPEN_S,
+            "reading": self._options.timeout + _GRACE_S,
+            "waiting": math.inf,
+        }
+        if self._silent_s > patience_s[self._watched[0]]:
+            self._leave(worker, self._silent_s)
+            self._silent_s = 0.0
+        self._give_up_in_time()
 
     def _leave(self, worker: _Worker, silent_s: float) -> None:
         """Leave a thread to the driver in which it hangs and send another, if not too many do."""
@@ -287,7 +281,6 @@ class LiveSource:
             self._end(EdgeMtlError(f"{self.name} {what}{tried}: {health.reason}"))
 
     def _end(self, error: EdgeMtlError) -> None:
-        self._error = error
         self.health.enter("ended", str(error))
         self._closing.set()
-        self._box.end()
+        self._box.end(error)

@@ -10,7 +10,6 @@ from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime.sources import Frame, Source
 from edge_mtl.runtime.sources.frame_box import FrameBox
 
-_SLICE_S = 0.1
 _CLOSE_S = 0.6
 
 
@@ -30,8 +29,6 @@ class PacedSource:
         self.health = source.health
         self._source = source
         self._box = FrameBox()
-        self._error: EdgeMtlError | None = None
-        self._stopped = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._play, name=f"pace {self.name}", daemon=True)
 
@@ -43,24 +40,16 @@ class PacedSource:
         """
         if not self._thread.ident and not self._closing.is_set():
             self._thread.start()
-        while not self._stopped:
-            frame = self._box.take(_SLICE_S)
-            if frame is not None:
-                return frame
-            if self._box.ended:
-                if self._error is not None:
-                    raise self._error
-                return None
-        return None
+        return self._box.read()
 
     def stop(self) -> None:
         """See `Source`."""
-        self._stopped = True
+        self._box.stop()
 
     def close(self) -> None:
         """End the thread and close the source."""
-        self._stopped = True
         self._closing.set()
+        self._box.stop()
         self._box.end()
         if self._thread.ident:
             self._thread.join(_CLOSE_S)
@@ -78,6 +67,6 @@ class PacedSource:
                     replace(frame, captured_ns=time.monotonic_ns())
                 )
         except EdgeMtlError as error:
-            self._error = error
+            self._box.end(error)
         finally:
             self._box.end()

@@ -12,8 +12,6 @@ from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime.sources import Frame, Health
 from edge_mtl.runtime.sources.frame_box import FrameBox
 
-_SLICE_S = 0.1
-
 
 class QueueSource:
     """What `put` takes from any thread, `read` gives; see `Source`.
@@ -40,7 +38,6 @@ class QueueSource:
         self.health = Health("connecting")
         self._box = FrameBox(capacity, newest_wins)
         self._index = 0
-        self._stopped = False
 
     def put(
         self,
@@ -75,21 +72,17 @@ class QueueSource:
 
     def read(self) -> Frame | None:
         """Wait for a frame; None at the end."""
-        while not self._stopped:
-            frame = self._box.take(_SLICE_S)
-            if frame is not None:
-                return frame
-            if self._box.ended:
-                break
-        self.health.enter("ended")
-        return None
+        frame = self._box.read()
+        if frame is None:
+            self.health.enter("ended")
+        return frame
 
     def stop(self) -> None:
         """See `Source`."""
-        self._stopped = True
+        self._box.stop()
 
     def close(self) -> None:
         """End at once."""
-        self._stopped = True
+        self._box.stop()
         self._box.end()
         self.health.enter("ended")

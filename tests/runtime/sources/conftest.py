@@ -73,8 +73,26 @@ def _python_with_rtsp_server() -> str | None:
     return None
 
 
+StartServer = Callable[[Callable[[int], list[str]], bool], Server]
+
+
 @pytest.fixture
-def rtsp_server() -> Iterator[Callable[..., Server]]:
+def serve() -> Iterator[StartServer]:
+    """Start servers that the end of the test kills."""
+    servers: list[Server] = []
+
+    def start(command: Callable[[int], list[str]], says_ready: bool) -> Server:
+        servers.append(Server(command, says_ready))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def rtsp_server(serve: StartServer) -> Callable[..., Server]:
     """Start a server of rtsp://127.0.0.1:PORT/camera, with a password if one is given."""
     python = _python_with_rtsp_server()
     if python is None:
@@ -82,40 +100,21 @@ def rtsp_server() -> Iterator[Callable[..., Server]]:
             "no RTSP server: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0 "
             "gstreamer1.0-tools gstreamer1.0-plugins-ugly"
         )
-    servers: list[Server] = []
-
-    def start(*password: str) -> Server:
-        server = Server(lambda port: [python, str(_SERVER), str(port), *password], says_ready=True)
-        servers.append(server)
-        server.start()
-        return server
-
-    yield start
-    for server in servers:
-        server.kill()
+    return lambda *password: serve(lambda port: [python, str(_SERVER), str(port), *password], True)
 
 
 @pytest.fixture
-def mjpeg_server() -> Iterator[Callable[[str], Server]]:
+def mjpeg_server(serve: StartServer) -> Callable[[str], Server]:
     """Start FFmpeg as a camera that serves one client MJPEG at http://127.0.0.1:PORT/."""
     if shutil.which("ffmpeg") is None:
         pytest.skip("no ffmpeg: apt-get install ffmpeg")
-    servers: list[Server] = []
 
-    def start(size: str) -> Server:
-        picture = ["-f", "lavfi", "-i", f"testsrc=size={size}:rate=25"]
-        output = ["-q:v", "5", "-f", "mpjpeg", "-listen", "1"]
-        server = Server(
-            lambda port: ["ffmpeg", "-re", *picture, *output, f"http://127.0.0.1:{port}/"],
-            says_ready=False,
-        )
-        servers.append(server)
-        server.start()
-        return server
+    def command(size: str, port: int) -> list[str]:
+        picture = ["-re", "-f", "lavfi", "-i", f"testsrc=size={size}:rate=25"]
+        output = ["-q:v", "5", "-f", "mpjpeg", "-listen", "1", f"http://127.0.0.1:{port}/"]
+        return ["ffmpeg", *picture, *output]
 
-    yield start
-    for server in servers:
-        server.kill()
+    return lambda size: serve(lambda port: command(size, port), False)
 
 
 @pytest.fixture
