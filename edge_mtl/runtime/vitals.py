@@ -91,14 +91,6 @@ class Vitals:
         patience_s = max(_LEAST_PATIENCE_S, 3 / self.source.frames_per_second)
         return self.frames > 0 and self.silent_s < patience_s
 
-    def source_state(self) -> dict[str, Any]:
-        """What the source says of itself, in plain numbers and strings."""
-        health = getattr(self.source, "health", None)
-        if health is not None:
-            state: dict[str, Any] = health.to_json()
-            return state
-        return {"state": "live", "dropped": self.source.dropped, "skipped": self.source.skipped}
-
     def to_json(self) -> dict[str, Any]:
         """Plain numbers and strings."""
         return {
@@ -108,7 +100,7 @@ class Vitals:
             "fps": round(self.frames_per_second, 2),
             "age_ms": None if self.age_ms is None else round(self.age_ms, 1),
             "silent_s": round(self.silent_s, 2),
-            "source": self.source_state(),
+            "source": self.source.health.to_json(),
             "sinks": [
                 {
                     "name": sink.name,

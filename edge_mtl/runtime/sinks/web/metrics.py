@@ -67,7 +67,7 @@ class _Cameras(Collector):
             camera = vitals.camera
             frames.add_metric([camera], vitals.frames)
             silent.add_metric([camera], vitals.silent_s)
-            source = vitals.source_state()
+            source = vitals.source.health.to_json()
             state.add_metric([camera, source["state"]], 1)
             for name, family in of_source.items():
                 if name in source:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from edge_mtl.runtime.sources import Frame
+from edge_mtl.runtime.sources import Frame, Health
 from edge_mtl.runtime.vitals import Vitals
 from edge_mtl.scene import Scene
 
@@ -21,10 +21,15 @@ class Source:
     """As much of a source as the page looks at."""
 
     name, live, frames_per_second, length = "front", True, 30.0, None
-    dropped, skipped = 3, 1
+
+    def __init__(self) -> None:
+        self.health = Health(dropped=3, skipped=1)
 
     def read(self) -> Frame | None:
         return None
+
+    def stop(self) -> None:
+        pass
 
     def close(self) -> None:
         pass
