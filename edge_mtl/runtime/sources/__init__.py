@@ -23,7 +23,8 @@ State = Literal["connecting", "live", "lost", "ended"]
 class Frame:
     """One picture of a source.
 
-    image: (H, W, 3) uint8 BGR; whoever reads the frame owns it.
+    image: (H, W, 3) uint8 BGR; whoever reads the frame owns it, and its memory is used again only
+        when nothing refers to it any more.
     index: its number in the source, from 0; frames that were dropped or skipped are counted.
     captured_ns: when it was there (`time.monotonic_ns`).
     planes: by name, further images (H, W) uint8 that the source has of it.
