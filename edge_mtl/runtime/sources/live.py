@@ -165,7 +165,6 @@ class LiveSource:
     def _run(self, worker: _Worker) -> None:
         delay_s = _FIRST_DELAY_S
         while self._is_at_work(worker):
-            start = time.monotonic()
             try:
                 reason = self._capture_until_lost(worker)
             except UsageError as error:
@@ -176,10 +175,10 @@ class LiveSource:
             worker.enter("waiting")
             if not self._is_at_work(worker):
                 return
+            if self.health.state == "live" and self.health.for_s > _STEADY_S:
+                delay_s = _FIRST_DELAY_S
             self._note_loss(reason)
             self._give_up_in_time()
-            if time.monotonic() - start > _STEADY_S + self._options.timeout:
-                delay_s = _FIRST_DELAY_S
             self._closing.wait(delay_s * random.uniform(0.5, 1.0))
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 

@@ -181,6 +181,36 @@ def test_the_delays_double_with_jitter_up_to_a_limit(monkeypatch: pytest.MonkeyP
     assert len(set(np.round(delays_s[2:] * 1e4))) > 1
 
 
+def test_the_delays_start_anew_after_a_connection_that_held_and_no_other(
+    camera: HandCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_STEADY_S", 0.05)
+    monkeypatch.setattr(live, "_FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(live.random, "uniform", lambda low, high: high)
+    delays_s: list[float] = []
+    refusal = EdgeMtlError("no answer")
+    cameras = Cameras(refusal, refusal, refusal, camera, refusal)
+
+    def open_slowly() -> HandCamera:
+        time.sleep(0.1)  # longer than what counts as steady
+        return cameras()
+
+    source = LiveSource("test", open_slowly, LiveOptions(give_up="never"))
+    wait = source._closing.wait
+
+    def note_wait(seconds: float) -> bool:
+        delays_s.append(round(seconds, 3))
+        return wait(seconds)
+
+    monkeypatch.setattr(source._closing, "wait", note_wait)
+    camera.give(1)
+    time.sleep(0.1)
+    camera.given.put(LOST)
+    wait_for(lambda: len(delays_s) >= 5)
+    source.close()
+    assert delays_s[:5] == [0.02, 0.04, 0.08, 0.02, 0.04]
+
+
 def test_the_frame_before_the_plug_was_pulled_is_still_given(camera: HandCamera) -> None:
     source = LiveSource("test", Cameras(camera), LiveOptions(give_up=0))
     camera.give(1, LOST)
