@@ -6,13 +6,17 @@ Made in every frame, and so of msgspec's structs: a frozen dataclass takes ten t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_mtl.errors import UsageError
 from edge_mtl.scene_record import SceneRecord
+
+if TYPE_CHECKING:
+    import supervision
 
 _FEW_CLASSES = 24
 """Up to here counting class by class, in vectors, is faster than a histogram."""
@@ -118,6 +122,35 @@ class Scene(msgspec.Struct, frozen=True):
         called "detection", as `PoseTask` has it where nothing else is said, or the first.
         """
         return self.detections.get("detection") or next(iter(self.detections.values()))
+
+    def to_supervision(self, task: str | None = None) -> supervision.Detections:
+        """The boxes of a detection task as the package `supervision` has them.
+
+        With scores, class ids, `data["class_name"]`, and `tracker_id` where the boxes are tracked.
+
+        Args:
+            task: its name; may be left out where there is only one.
+
+        Raises:
+            UsageError: there is no such task, or several and none is named.
+        """
+        import supervision
+
+        if task is None and len(self.detections) == 1:
+            [task] = self.detections
+        if task not in self.detections:
+            raise UsageError(
+                f"expected the name of a detection task, one of {', '.join(self.detections)}, "
+                f"found {task!r}"
+            )
+        found = self.detections[task]
+        return supervision.Detections(
+            xyxy=found.boxes,
+            confidence=found.scores,
+            class_id=found.class_ids,
+            tracker_id=found.track_ids,
+            data={"class_name": np.array(found.classes)[found.class_ids]},
+        )
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain numbers, strings and lists; see `scene_record.SceneRecord`."""

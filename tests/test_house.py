@@ -54,7 +54,9 @@ BASICS = ("msgspec", "numpy")
 
 # Imports run one way. The part of a module is the longest name here that it begins with.
 RULES = {
-    **dict.fromkeys(CORE, Rule(CORE, (*BASICS, "tomli"), lazily=("cryptography", "rich"))),
+    **dict.fromkeys(
+        CORE, Rule(CORE, (*BASICS, "tomli"), lazily=("cryptography", "rich", "supervision"))
+    ),
     "head_results": Rule(CORE, BASICS),
     "ops": Rule((*CORE, "_kernels", "head_results"), BASICS),
     "gpu": Rule((*CORE, "head_results"), BASICS, lazily=("_kernels", "pycuda")),
@@ -65,6 +67,11 @@ RULES = {
         (*BASICS, "cv2", "onnxruntime", "openvino"),
         lazily=("gi", "triton_python_backend_utils"),
     ),
+    "runtime.tracking": Rule((*CORE, "runtime"), (*BASICS, "trackers")),
+    "runtime.sinks.mcap_file": Rule(
+        (*CORE, "runtime"), (*BASICS, "cv2", "foxglove_schemas_protobuf", "google", "mcap")
+    ),
+    "runtime.sinks.rerun_log": Rule((*CORE, "runtime"), (*BASICS, "cv2", "rerun")),
     "runtime.sinks.web": Rule(
         (*CORE, "runtime"), (*BASICS, "cv2", "prometheus_client", "starlette", "uvicorn")
     ),

@@ -68,6 +68,9 @@ def command(
         int | None,
         typer.Option(min=2, help="Keep so many files of each kind; the oldest make room."),
     ] = None,
+    track: Annotated[
+        bool, typer.Option("--track", help="Number the boxes: the same thing, the same number.")
+    ] = False,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     lanes: Annotated[
         int | None,
@@ -109,7 +112,12 @@ def command(
         pipelines = open_pipelines(model, engine, threads, masks.value, trust, count)
         for pipeline in pipelines:
             stack.enter_context(pipeline)
-        sink = Outputs.open(outputs, Setting(opened), cut)
+        tracker = None
+        if track:
+            from edge_mtl.runtime.tracking import Tracker
+
+            tracker = Tracker(opened.frames_per_second)
+        sink = Outputs.open(outputs, Setting(opened), cut, tracker)
         stack.callback(sink.close)
         progress = stack.enter_context(make_progress(TextColumn("{task.fields[latency]}")))
         total = min((n for n in (opened.length, frames) if n is not None), default=None)

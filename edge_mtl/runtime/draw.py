@@ -130,10 +130,16 @@ def _draw_boxes(image: Image, detections: Detections) -> None:
 
 
 def _labels_of(detections: Detections, with_scores: bool) -> list[str]:
-    """What is written at every box: its class, and how sure it is where there is room for it."""
-    names = (detections.classes[class_id] for class_id in detections.class_ids.tolist())
+    """What is written at every box: class and track, and how sure it is where there is room."""
+    names = [detections.classes[class_id] for class_id in detections.class_ids.tolist()]
+    if detections.track_ids is not None:
+        tracks = detections.track_ids.tolist()
+        names = [
+            name if track < 0 else f"{name} #{track}"
+            for name, track in zip(names, tracks, strict=True)
+        ]
     if not with_scores:
-        return list(names)
+        return names
     scores = detections.scores.tolist()
     return [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
 

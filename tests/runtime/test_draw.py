@@ -102,6 +102,17 @@ def test_a_classification_is_a_line_below_the_status() -> None:
     assert status_rows(both) == 3 * plate
 
 
+def test_a_track_is_part_of_the_label() -> None:
+    seen = scene(boxes=[[100, 80, 200, 180]])
+    found = seen.detections["detection"]
+    plates = []
+    for track_ids in (None, np.array([-1], np.int32), np.array([12], np.int32)):
+        numbered = {"detection": replace(found, track_ids=track_ids)}
+        drawn = Annotator()(replace(seen, detections=numbered), GREY)
+        plates.append(int((drawn[70] != GREY[0, 0]).any(1).sum()))
+    assert plates[0] == plates[1] < plates[2]
+
+
 def test_no_label_covers_a_better_one() -> None:
     """Of three boxes in one place, one label stands above, one below, and one has no room."""
     boxes = [[100, 80, 130, 120], [102, 80, 132, 120], [104, 80, 134, 120]]

@@ -117,6 +117,18 @@ def _open_web(value: str, setting: Setting) -> Sink:
     return WebSink(value, setting.vitals, setting.annotate)
 
 
+def _open_rerun(value: str, setting: Setting) -> Sink:
+    from edge_mtl.runtime.sinks.rerun_log import RerunSink
+
+    return RerunSink(value, setting.camera)
+
+
+def _open_mcap(value: str, setting: Setting) -> Sink:
+    from edge_mtl.runtime.sinks.mcap_file import McapSink
+
+    return McapSink(Path(value), setting.camera)
+
+
 SINKS: dict[str, Kind] = {
     "save": Kind(
         "FILE",
@@ -135,6 +147,18 @@ SINKS: dict[str, Kind] = {
         "Write boxes, and poses in a file beside it, as COCO's results.",
         lambda _: "pipe",  # two files, each of them one list
         _open_coco,
+    ),
+    "mcap": Kind(
+        "FILE",
+        "Write picture, masks, boxes and poses as MCAP, for Foxglove.",
+        _is_file,
+        _open_mcap,
+    ),
+    "rerun": Kind(
+        "FILE.rrd|HOST:PORT",
+        "Record for Rerun, or send to a viewer that is running.",
+        lambda value: "file" if value.endswith(".rrd") else "view",
+        _open_rerun,
     ),
     "web": Kind(
         "HOST:PORT",

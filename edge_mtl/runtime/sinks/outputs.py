@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -45,22 +45,36 @@ class Outputs:
     Args:
         sinks: closed with this one.
         vitals: told of every scene before the sinks are.
+        change: makes of every scene what is handed on, as a `Tracker` does.
     """
 
-    def __init__(self, sinks: Sequence[Behind], vitals: Vitals | None = None) -> None:
+    def __init__(
+        self,
+        sinks: Sequence[Behind],
+        vitals: Vitals | None = None,
+        change: Callable[[Scene], Scene] | None = None,
+    ) -> None:
         self._sinks = sinks
         self._vitals = vitals
+        self._change = change
         if vitals is not None:
             vitals.sinks = sinks
 
     @classmethod
-    def open(cls, wanted: Mapping[str, str], setting: Setting, cut: Cut | None = None) -> Outputs:
+    def open(
+        cls,
+        wanted: Mapping[str, str],
+        setting: Setting,
+        cut: Cut | None = None,
+        change: Callable[[Scene], Scene] | None = None,
+    ) -> Outputs:
         """Open sinks of the table `SINKS`.
 
         Args:
             wanted: by the name of the option, its value; empty for a switch.
             setting: what they may know of the stream.
             cut: how to cut files into segments; None to leave them whole.
+            change: see `Outputs`.
 
         Raises:
             UsageError: a value is not understood.
@@ -88,7 +102,7 @@ class Outputs:
                 )
                 stack.callback(sinks[-1].close)
             stack.pop_all()
-        return cls(sinks, setting.vitals)
+        return cls(sinks, setting.vitals, change)
 
     def write(self, scene: Scene, frame: Frame) -> None:
         """Hand a scene to every sink.
@@ -97,6 +111,8 @@ class Outputs:
             StreamEnded: a sink asked for it.
             EdgeMtlError: there were sinks, and all of them have failed.
         """
+        if self._change is not None:
+            scene = self._change(scene)
         if self._vitals is not None:
             self._vitals.record(scene)
         for sink in self._sinks:

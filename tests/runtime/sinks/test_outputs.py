@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -136,3 +137,25 @@ def test_what_was_opened_is_closed_where_the_next_cannot(tmp_path: Path, setting
     with pytest.raises(EdgeMtlError, match="Is a directory"):
         Outputs.open({"save": str(tmp_path / "o.mp4"), "jsonl": str(tmp_path / "folder")}, setting)
     assert not (tmp_path / "o.mp4").exists()
+
+
+def test_scenes_are_changed_and_counted_before_they_are_handed_on(
+    tmp_path: Path, setting: Setting, frame: MakeFrame, scene: MakeScene
+) -> None:
+    def number(seen: Scene) -> Scene:
+        [found] = seen.detections.values()
+        track_ids = np.array([5], np.int32)
+        numbered = msgspec.structs.replace(found, track_ids=track_ids)
+        return msgspec.structs.replace(
+            seen, detections={"detection": numbered}, stages_ms={"track": 2.0}
+        )
+
+    path = tmp_path / "o.jsonl"
+    outputs = Outputs.open({"jsonl": str(path)}, setting, change=number)
+    write_many(outputs, frame, scene, 3)
+    outputs.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["detections"]["detection"][0]["track"] for line in lines] == [5, 5, 5]
+    vitals = setting.vitals
+    assert (vitals.frames, vitals.stages["track"].total_ms) == (3, 6.0)
+    assert [each["written"] for each in vitals.to_json()["sinks"]] == [3]

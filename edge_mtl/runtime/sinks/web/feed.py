@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge_mtl.runtime.draw import Annotator, lines_of
 from edge_mtl.runtime.palette import Tint, tints_of
-from edge_mtl.runtime.sinks.web.label_png import label_png
+from edge_mtl.runtime.sinks.label_png import label_png
 from edge_mtl.runtime.sources import Frame
 from edge_mtl.runtime.stick_figure import MIN_SCORE, colour_of, limbs_of
 from edge_mtl.runtime.vitals import Vitals

@@ -29,7 +29,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from edge_mtl.runtime.palette import Tint
-from edge_mtl.runtime.sinks.web.label_png import label_png
+from edge_mtl.runtime.sinks.label_png import label_png
 from edge_mtl.runtime.sinks.web.server import parse_address
 
 TOKEN = "a token that is long enough"
