@@ -101,6 +101,7 @@ def command(
     from edge_mtl.runtime.sinks.segments import Cut
     from edge_mtl.runtime.sources import open_source
     from edge_mtl.runtime.stream import Stream
+    from edge_mtl.runtime.systemd import Notifier
 
     if segments is not None and segment_mb is None:
         raise UsageError("--segments needs --segment-mb, the size at which a new file starts")
@@ -123,7 +124,11 @@ def command(
         total = min((n for n in (opened.length, frames) if n is not None), default=None)
         bar = progress.add_task(opened.name, total=total, latency="")
 
+        service = Notifier()
+        stack.callback(service.stopping)
+
         def show_progress(scene: Scene) -> None:
+            service.alive()
             latency_ms = sum(scene.stages_ms.values())
             progress.update(bar, advance=1, latency=f"{latency_ms:.1f} ms")
 
