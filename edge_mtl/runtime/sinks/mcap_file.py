@@ -42,7 +42,7 @@ class McapSink:
     with its schema, of whose numbers Foxglove draws charts.
 
     Times are those of capture, by the wall clock. A file that was not closed, as after a loss of
-    power, lacks its index and the last megabyte: `mcap recover` mends it.
+    power, lacks its index and the last megabyte; `mcap.stream_reader` reads the rest.
 
     Args:
         path: overwritten.
