@@ -41,6 +41,17 @@ class Detections(msgspec.Struct, frozen=True):
     def __len__(self) -> int:
         return len(self.scores)
 
+    def captions(self, with_scores: bool = True) -> list[str]:
+        """What to write at every box: its class, its track where it has one, and its score."""
+        names = [self.classes[class_id] for class_id in self.class_ids.tolist()]
+        if self.track_ids is not None:
+            tracks = [f" #{track}" if track >= 0 else "" for track in self.track_ids.tolist()]
+            names = [name + track for name, track in zip(names, tracks, strict=True)]
+        if not with_scores:
+            return names
+        scores = self.scores.tolist()
+        return [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
+
 
 class Mask(msgspec.Struct, frozen=True):
     """The result of one segmentation task: (H, W) uint8 indices into `classes`.
@@ -121,7 +132,8 @@ class Scene(msgspec.Struct, frozen=True):
         A scene does not say which one it is where there are several; then it is the one that is
         called "detection", as `PoseTask` has it where nothing else is said, or the first.
         """
-        return self.detections.get("detection") or next(iter(self.detections.values()))
+        name = "detection" if "detection" in self.detections else next(iter(self.detections))
+        return self.detections[name]
 
     def to_supervision(self, task: str | None = None) -> supervision.Detections:
         """The boxes of a detection task as the package `supervision` has them.

@@ -1,6 +1,7 @@
 import copy
 import pickle
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -45,3 +46,20 @@ def test_what_is_read_off():
     assert len(SCENE.detections["things"]) == len(SCENE.poses["pose"]) == 1
     assert SCENE.masks["surface"].shares() == {"road": 0.75, "sky": 0.25}
     assert SCENE.classifications["light"].best == "night"
+
+
+def test_captions_of_boxes():
+    boxes = np.zeros((2, 4), np.float32)
+    found = Detections(("car", "van"), boxes, np.array([0.5, 0.25], np.float32), np.arange(2))
+    assert found.captions() == ["car 0.50", "van 0.25"]
+    tracked = msgspec.structs.replace(found, track_ids=np.array([7, -1], np.int32))
+    assert tracked.captions() == ["car #7 0.50", "van 0.25"]
+    assert tracked.captions(with_scores=False) == ["car #7", "van"]
+
+
+def test_poses_are_of_the_only_boxes_or_of_those_called_detection():
+    empty = np.zeros(0, np.float32)
+    none = Detections(("car",), empty.reshape(0, 4), empty, empty.astype(np.int32))
+    other = msgspec.structs.replace(none, classes=("sign",))
+    assert Scene((6, 4), {"things": none}, {}).posed is none
+    assert Scene((6, 4), {"signs": other, "detection": none}, {}).posed is none

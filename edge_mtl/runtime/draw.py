@@ -118,7 +118,7 @@ def _draw_boxes(image: Image, detections: Detections) -> None:
         cv2.rectangle(image, box[:2], box[2:], colours[class_id], width)
     # The best label first: one that would cover another is moved below its box, or left out.
     taken: list[_Plate] = []
-    labels = _labels_of(detections, with_scores=image.shape[1] >= _SCORED_PX)
+    labels = detections.captions(with_scores=image.shape[1] >= _SCORED_PX)
     for box, class_id, label in zip(corners, class_ids, labels, strict=True):
         plate_width, plate_height = _plate_size(image, label)
         for top in (box[1] - plate_height, box[3]):
@@ -127,21 +127,6 @@ def _draw_boxes(image: Image, detections: Detections) -> None:
                 taken.append(plate)
                 _draw_text(image, label, plate, colours[class_id])
                 break
-
-
-def _labels_of(detections: Detections, with_scores: bool) -> list[str]:
-    """What is written at every box: class and track, and how sure it is where there is room."""
-    names = [detections.classes[class_id] for class_id in detections.class_ids.tolist()]
-    if detections.track_ids is not None:
-        tracks = detections.track_ids.tolist()
-        names = [
-            name if track < 0 else f"{name} #{track}"
-            for name, track in zip(names, tracks, strict=True)
-        ]
-    if not with_scores:
-        return names
-    scores = detections.scores.tolist()
-    return [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
 
 
 def _draw_status(image: Image, scene: Scene) -> None:

@@ -150,13 +150,8 @@ def _set_time(timestamp: Timestamp, at_ns: int) -> None:
 
 def _add_boxes(to: ImageAnnotations, found: Detections, at_ns: int) -> None:
     tints = tints_of(found.classes)
-    tracks = [-1] * len(found) if found.track_ids is None else found.track_ids.tolist()
-    for box, score, class_id, track in zip(
-        found.boxes.tolist(),
-        found.scores.tolist(),
-        found.class_ids.tolist(),
-        tracks,
-        strict=True,
+    for box, class_id, caption in zip(
+        found.boxes.tolist(), found.class_ids.tolist(), found.captions(), strict=True
     ):
         x1, y1, x2, y2 = box
         corners = ((x1, y1), (x2, y1), (x2, y2), (x1, y2))
@@ -167,9 +162,7 @@ def _add_boxes(to: ImageAnnotations, found: Detections, at_ns: int) -> None:
         )
         _set_time(outline.timestamp, at_ns)
         _set_colour(outline.outline_color, tints[class_id].rgb)
-        name = found.classes[class_id]
-        text = f"{name}{'' if track < 0 else f' #{track}'} {score:.2f}"
-        label = to.texts.add(position=Point2(x=x1, y=y1), text=text, font_size=_FONT_PX)
+        label = to.texts.add(position=Point2(x=x1, y=y1), text=caption, font_size=_FONT_PX)
         _set_time(label.timestamp, at_ns)
         _set_colour(label.text_color, _TEXT_RGB)
         _set_colour(label.background_color, _PLATE_RGB, alpha=0.6)

@@ -152,17 +152,11 @@ def _check_viewer(target: str, host: str, port: int) -> None:
 
 def _boxes(found: Detections) -> rr.Boxes2D:
     tints = tints_of(found.classes)
-    class_ids = found.class_ids.tolist()
-    tracks = [-1] * len(found) if found.track_ids is None else found.track_ids.tolist()
-    labels = [
-        f"{found.classes[class_id]}{'' if track < 0 else f' #{track}'} {score:.2f}"
-        for class_id, score, track in zip(class_ids, found.scores.tolist(), tracks, strict=True)
-    ]
     return rr.Boxes2D(
         array=found.boxes,
         array_format=rr.Box2DFormat.XYXY,
-        labels=labels,
-        colors=[tints[class_id].rgb for class_id in class_ids],
+        labels=found.captions(),
+        colors=[tints[class_id].rgb for class_id in found.class_ids.tolist()],
     )
 
 
