@@ -21,7 +21,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.runtime.sinks import Setting
 from edge_mtl.runtime.sinks.outputs import Outputs
-from edge_mtl.runtime.sources import Frame, open_source
+from edge_mtl.runtime.sources import Frame, Health, open_source
 from edge_mtl.runtime.tracking import Tracker
 from edge_mtl.scene import Scene
 
@@ -41,10 +41,13 @@ class Camera:
 
     name, live, frames_per_second = "camera", True, float(FPS)
     length: int | None = None
-    dropped = skipped = 0
+    health = Health()
 
     def read(self) -> Frame | None:
         return None
+
+    def stop(self) -> None:
+        """A read does not wait."""
 
     def close(self) -> None:
         """Nothing is open."""

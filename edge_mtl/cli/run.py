@@ -138,6 +138,7 @@ def command(
             [sink],
             max_frames=frames,
             on_scene=show_progress,
+            on_stop=sink.let_go,
             deadline_ms=deadline_ms,
             late=late.value,
         ).run()
