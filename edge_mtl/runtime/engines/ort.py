@@ -32,7 +32,7 @@ class OnnxRuntimeEngine:
 
     name = "onnxruntime"
 
-    def __init__(self, bundle: Bundle, threads: int | None, count: int) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None, count: int = 1) -> None:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         # Runs of one session that overlap share its threads, and each brings the one it is called

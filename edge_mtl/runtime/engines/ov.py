@@ -37,7 +37,7 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, bundle: Bundle, threads: int | None, count: int) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None, count: int = 1) -> None:
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads:
             options["INFERENCE_NUM_THREADS"] = str(threads)
