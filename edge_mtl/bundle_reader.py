@@ -175,7 +175,8 @@ def _zip_errors(message: str) -> Iterator[None]:
         yield
     except (
         *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error),
-        *(EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError),
+        # RuntimeError is also what a compression raises that zipfile does not know.
+        *(EOFError, RuntimeError, ValueError, OverflowError),
     ) as error:
         raise RefusedError(f"{message} ({error})") from None
 
