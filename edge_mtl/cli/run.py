@@ -138,7 +138,6 @@ def command(
             [sink],
             max_frames=frames,
             on_scene=show_progress,
-            on_stop=sink.let_go,
             deadline_ms=deadline_ms,
             late=late.value,
         ).run()

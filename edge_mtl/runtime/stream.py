@@ -69,8 +69,6 @@ class Stream:
         max_frames: stop after so many; None for no limit.
         on_scene: called with every scene after the sinks had it, as for a progress bar.
         deadline_ms: how old a frame may be when its scene is there; None for any age.
-        on_stop: called by `stop`, from whatever thread or handler that is, so that sinks which
-            wait wait no longer.
         late: what is done about frames that come too late: "report" counts them; "skip" also leaves
             out those that are already too old when they are read.
     """
@@ -83,7 +81,6 @@ class Stream:
         *,
         max_frames: int | None = None,
         on_scene: Callable[[Scene], None] | None = None,
-        on_stop: Callable[[], None] | None = None,
         deadline_ms: float | None = None,
         late: Late = "report",
     ) -> None:
@@ -92,7 +89,6 @@ class Stream:
         self._sinks = sinks
         self._max_frames = max_frames
         self._on_scene = on_scene
-        self._on_stop = on_stop
         self._deadline_ms = deadline_ms
         self._late = late
         self._times = StageTimes()
@@ -108,8 +104,6 @@ class Stream:
         if self._lanes is not None:
             self._lanes.stop()
         self._source.stop()
-        if self._on_stop is not None:
-            self._on_stop()
 
     def run(self) -> StreamReport:
         """Run to the end. In the main thread, SIGINT and SIGTERM stop it; a second one aborts.

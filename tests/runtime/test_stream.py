@@ -207,16 +207,6 @@ def test_stop_from_another_thread(pipeline: Pipeline) -> None:
     assert stream.run().ended_by == "stop"
 
 
-def test_a_sink_that_waits_is_let_go_when_the_stream_is_stopped(pipeline: Pipeline) -> None:
-    let_go = threading.Event()
-    sink = Collector(lambda written: written == 2 and let_go.wait(20))
-    stream = Stream(Frames(None), [pipeline], [sink], on_stop=let_go.set)
-    threading.Timer(0.3, stream.stop).start()
-    start = time.monotonic()
-    assert stream.run().ended_by == "stop"
-    assert time.monotonic() - start < 10
-
-
 def test_a_stream_runs_outside_the_main_thread(pipeline: Pipeline) -> None:
     reports: list[Any] = []
     thread = threading.Thread(target=lambda: reports.append(Stream(Frames(2), [pipeline]).run()))
