@@ -30,8 +30,6 @@ try:
     while time.monotonic() < deadline:
         sink.write(Scene((160, 120), {}, {}), frame)
         time.sleep(0.02)
-        if sink.written == 3:
-            print("shown", flush=True)
 except StreamEnded:
     print("ended", flush=True)
 sink.close()
@@ -52,5 +50,5 @@ def test_it_shows_frames_until_q_is_pressed() -> None:
     )
     assert done.returncode == 0, done.stderr
     said = done.stdout.split()
-    assert "shown" in said
-    assert said[-2:] == ["ended", "closed"], (said, done.stderr)
+    # The key was pressed in the window, which is there from the first frame on.
+    assert said == ["ended", "closed"], (said, done.stderr)
