@@ -9,33 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_mtl.cli.export_options import (
-    Build,
-    Calibrate,
-    ComputeCapability,
-    DeviceName,
-    Elsewhere,
-    Frames,
-    FramesAtOnce,
-    HeldOut,
-    MeasuredFrames,
-    Method,
-    MethodName,
-    Percentile,
-    Target,
-    Tolerance,
-    WantedPrecision,
-    export_settings,
+    ExportOptions,
     print_export,
     told,
+    with_export_options,
 )
-from edge_mtl.cli.labelled_data import Recipe, open_labelled
 from edge_mtl.cli.options import JsonTarget, write_json
 
 if TYPE_CHECKING:
     from edge_mtl.export.engine_plan import EngineWishes
 
 
+@with_export_options
 def command(
+    *,
     checkpoint: Annotated[
         str,
         typer.Argument(
@@ -52,21 +39,7 @@ def command(
             "the bundle itself if left out.",
         ),
     ] = None,
-    device: DeviceName = None,
-    target: Target = None,
-    precision: WantedPrecision = None,
-    calibrate: Calibrate = "rendered",
-    frames: Frames = 64,
-    method: Method = MethodName.min_max,
-    percentile: Percentile = 99.99,
-    data: HeldOut = None,
-    limit: MeasuredFrames = 128,
-    recipe: Recipe = None,
-    tolerance: Tolerance = None,
-    elsewhere: Elsewhere = False,
-    compute_capability: ComputeCapability = None,
-    batch: FramesAtOnce = None,
-    build: Build = None,
+    options: ExportOptions,
     rebuild: Annotated[
         bool,
         typer.Option(
@@ -87,27 +60,15 @@ def command(
     from edge_mtl import zoo
     from edge_mtl.bundle import Bundle
     from edge_mtl.cli.parity import print_parity
-    from edge_mtl.data.datasets import open_dataset
     from edge_mtl.errors import UsageError
     from edge_mtl.export.exporter import export
     from edge_mtl.export.parity import CHECKED_FRAMES
     from edge_mtl.export.triton_repository import write_repository
     from edge_mtl.network.checkpoint import load_checkpoint
 
-    settings = export_settings(
-        device=device,
-        target=target,
-        precision=precision,
-        method=method,
-        percentile=percentile,
-        tolerance=tolerance,
-        elsewhere=elsewhere,
-        compute_capability=compute_capability,
-        batch=batch,
-        build=build,
-    )
+    settings = options.settings()
     if rebuild:
-        if target or precision:
+        if options.target or options.precision:
             raise UsageError(
                 "--rebuild keeps target and precision; leave --target, --precision out"
             )
@@ -115,7 +76,7 @@ def command(
         return
     if output is None:
         raise UsageError("expected --output, the path of the bundle to make, such as -o model.emtl")
-    if target == "triton" and Path(checkpoint).suffix == ".emtl":
+    if options.target == "triton" and Path(checkpoint).suffix == ".emtl":
         ensemble, *_ = write_repository(Bundle.open(Path(checkpoint)), output)
         print(f"{output}: a model repository that serves {ensemble}")
         return
@@ -124,8 +85,7 @@ def command(
     configuration = source.with_name("config.json")  # of the run that the checkpoint is from
     configured = {"configuration": configuration} if configuration.exists() else {}
     sources = {"checkpoint": source, **configured}
-    calibration = open_dataset(calibrate, "train", frames)
-    held_out = open_labelled(data or calibrate, "val", limit, recipe)
+    calibration, held_out = options.calibration(), options.held_out()
     console = Console(stderr=json == "-", markup=False)
     with told(console) as tell:
         made = export(network, output, settings, calibration, held_out, tell, sources)
@@ -136,7 +96,7 @@ def command(
     print_export(made, output, console)
     parity = None
     if check:
-        frames_checked = open_labelled(data or calibrate, "val", CHECKED_FRAMES, recipe)
+        frames_checked = options.held_out(CHECKED_FRAMES)
         parity = print_parity(network, made.bundle, "auto", frames_checked, console)
     if json is not None:
         stage_by_stage = {} if parity is None else {"parity": parity.to_json()}

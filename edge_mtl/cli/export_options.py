@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
+
+from edge_mtl.cli.labelled_data import Recipe, open_labelled
+from edge_mtl.cli.spliced_options import spliced
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edge_mtl.data.datasets import Dataset
     from edge_mtl.export.exporter import Export, ExportSettings
 
 
@@ -33,124 +40,147 @@ class MethodName(str, Enum):
     mse = "mse"
 
 
-DeviceName = Annotated[
-    str | None, typer.Option("--device", help="The machine it is for, such as jetson-orin-nano.")
-]
-Target = Annotated[
-    str | None,
-    typer.Option(
-        "--target",
-        help="cpu, openvino, tensorrt, tensorrt-rtx, triton; that of --device, or cpu.",
-    ),
-]
-WantedPrecision = Annotated[
-    Precision | None,
-    typer.Option(
-        "--precision",
-        help="int8, as far as every task bears it and it is faster; fp16 (GPUs); fp32. That of "
-        "--device, or int8.",
-    ),
-]
-Calibrate = Annotated[
-    str,
-    typer.Option(
-        "--calibrate",
-        help="What sets the 8-bit ranges: the train split of a data set, video:FILE or images:DIR.",
-    ),
-]
-Frames = Annotated[int, typer.Option("--frames", min=1, help="Frames to calibrate with.")]
-Method = Annotated[
-    MethodName, typer.Option("--method", help="How the ranges follow from the frames.")
-]
-Percentile = Annotated[
-    float,
-    typer.Option("--percentile", help="What --method percentile keeps of the values, in per cent."),
-]
-HeldOut = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        help="The data set whose val split is measured; that of --calibrate if none. What it does "
-        "not label is compared with the float network.",
-    ),
-]
-MeasuredFrames = Annotated[
-    int, typer.Option("--limit", min=1, help="At most so many frames measured.")
-]
-Tolerance = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tolerance",
-        metavar="[KIND[.FIGURE]=]POINTS",
-        help="What tasks may lose, such as detection=2 or segmentation.miou=0.5; repeatable.",
-    ),
-]
-Elsewhere = Annotated[
-    bool,
-    typer.Option(
-        "--elsewhere", help="It will run on another machine: latencies here decide nothing."
-    ),
-]
-ComputeCapability = Annotated[
-    str | None,
-    typer.Option(
-        "--compute-capability", help="The GPUs that tensorrt-rtx builds for, such as 8.6,8.9."
-    ),
-]
-FramesAtOnce = Annotated[
-    str | None, typer.Option("--batch", help="Frames an engine takes: 4, or least:best:most.")
-]
-Build = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--build",
-        metavar="KEY=VALUE",
-        help="workspace_mb=512, dla_core=0, refit=true and others, of the engine; repeatable.",
-    ),
-]
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """The options that both commands take; a field each, with what `--help` says of it."""
 
-
-def export_settings(
-    *,
-    device: str | None,
-    target: str | None,
-    precision: Precision | None,
-    method: MethodName,
-    percentile: float,
-    tolerance: list[str] | None,
-    elsewhere: bool,
-    compute_capability: str | None,
-    batch: str | None,
-    build: list[str] | None,
-) -> ExportSettings:
-    """What the options say; what they leave open is as the device has it.
-
-    Raises:
-        UsageError: one of them is none of what is known.
-    """
-    from edge_mtl.config import overrides_into
-    from edge_mtl.export.batch import Batch
-    from edge_mtl.export.calibration import CalibrationSettings
-    from edge_mtl.export.devices import find_device
-    from edge_mtl.export.engine_plan import EngineWishes
-    from edge_mtl.export.exporter import ExportSettings
-    from edge_mtl.export.gate import with_tolerances
-    from edge_mtl.export.tensorrt_builder import BuildOptions
-
-    profile = find_device(device) if device else None
-    return ExportSettings(
-        target=target or (profile.target if profile else "cpu"),
-        precision=precision.value if precision else profile.precision if profile else "int8",
-        calibration=CalibrationSettings(method.value, percentile),
-        tolerances=with_tolerances(tolerance or ()),
-        elsewhere=elsewhere,
-        engine=EngineWishes(
-            compute_capability=compute_capability,
-            device=profile,
-            batch=Batch.parse(batch) if batch else None,
-            options=overrides_into(BuildOptions, build, "--build") if build else None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="The machine it is for, such as jetson-orin-nano."),
+    ] = None
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            help="cpu, openvino, tensorrt, tensorrt-rtx, triton; that of --device, or cpu.",
         ),
-    )
+    ] = None
+    precision: Annotated[
+        Precision | None,
+        typer.Option(
+            "--precision",
+            help="int8, as far as every task bears it and it is faster; fp16 (GPUs); fp32. That of "
+            "--device, or int8.",
+        ),
+    ] = None
+    calibrate: Annotated[
+        str,
+        typer.Option(
+            "--calibrate",
+            help="What sets the 8-bit ranges: the train split of a data set, video:FILE or "
+            "images:DIR.",
+        ),
+    ] = "rendered"
+    frames: Annotated[int, typer.Option("--frames", min=1, help="Frames to calibrate with.")] = 64
+    method: Annotated[
+        MethodName, typer.Option("--method", help="How the ranges follow from the frames.")
+    ] = MethodName.min_max
+    percentile: Annotated[
+        float,
+        typer.Option(
+            "--percentile", help="What --method percentile keeps of the values, in per cent."
+        ),
+    ] = 99.99
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            help="The data set whose val split is measured; that of --calibrate if none. What it "
+            "does not label is compared with the float network.",
+        ),
+    ] = None
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, help="At most so many frames measured.")
+    ] = 128
+    recipe: Recipe = None
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tolerance",
+            metavar="[KIND[.FIGURE]=]POINTS",
+            help="What tasks may lose, such as detection=2 or segmentation.miou=0.5; repeatable.",
+        ),
+    ] = None
+    elsewhere: Annotated[
+        bool,
+        typer.Option(
+            "--elsewhere", help="It will run on another machine: latencies here decide nothing."
+        ),
+    ] = False
+    compute_capability: Annotated[
+        str | None,
+        typer.Option(
+            "--compute-capability", help="The GPUs that tensorrt-rtx builds for, such as 8.6,8.9."
+        ),
+    ] = None
+    batch: Annotated[
+        str | None, typer.Option("--batch", help="Frames an engine takes: 4, or least:best:most.")
+    ] = None
+    build: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--build",
+            metavar="KEY=VALUE",
+            help="workspace_mb=512, dla_core=0, refit=true and others, of the engine; repeatable.",
+        ),
+    ] = None
+
+    def settings(self) -> ExportSettings:
+        """What they say of the export; what they leave open is as the device has it.
+
+        Raises:
+            UsageError: one of them is none of what is known.
+        """
+        from edge_mtl.config import overrides_into
+        from edge_mtl.export.batch import Batch
+        from edge_mtl.export.calibration import CalibrationSettings
+        from edge_mtl.export.devices import find_device
+        from edge_mtl.export.engine_plan import EngineWishes
+        from edge_mtl.export.exporter import ExportSettings
+        from edge_mtl.export.gate import with_tolerances
+        from edge_mtl.export.tensorrt_builder import BuildOptions
+
+        profile = find_device(self.device) if self.device else None
+        of_device = profile.precision if profile else "int8"
+        return ExportSettings(
+            target=self.target or (profile.target if profile else "cpu"),
+            precision=self.precision.value if self.precision else of_device,
+            calibration=CalibrationSettings(self.method.value, self.percentile),
+            tolerances=with_tolerances(self.tolerance or ()),
+            elsewhere=self.elsewhere,
+            engine=EngineWishes(
+                compute_capability=self.compute_capability,
+                device=profile,
+                batch=Batch.parse(self.batch) if self.batch else None,
+                options=overrides_into(BuildOptions, self.build, "--build") if self.build else None,
+            ),
+        )
+
+    def calibration(self) -> Dataset:
+        """The frames that set the 8-bit ranges."""
+        from edge_mtl.data.datasets import open_dataset
+
+        return open_dataset(self.calibrate, "train", self.frames)
+
+    def held_out(self, limit: int | None = None) -> Dataset:
+        """The frames that are measured; `limit` in place of that of the options."""
+        return open_labelled(self.data or self.calibrate, "val", limit or self.limit, self.recipe)
+
+
+def with_export_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the fields of `ExportOptions` as options in the place of its parameter
+    `options`, as which it gets their values."""
+    hints = get_type_hints(ExportOptions, include_extras=True)
+    fields = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(ExportOptions)
+    ]
+    return spliced(command, "options", fields, lambda given: ExportOptions(**given))
 
 
 @contextmanager

@@ -8,30 +8,17 @@ from typing import Annotated
 import typer
 
 from edge_mtl.cli.export_options import (
-    Build,
-    Calibrate,
-    ComputeCapability,
-    DeviceName,
-    Elsewhere,
-    Frames,
-    FramesAtOnce,
-    HeldOut,
-    MeasuredFrames,
-    Method,
-    MethodName,
-    Percentile,
-    Target,
-    Tolerance,
-    WantedPrecision,
-    export_settings,
+    ExportOptions,
     print_export,
     told,
+    with_export_options,
 )
-from edge_mtl.cli.labelled_data import Recipe, open_labelled
 from edge_mtl.cli.options import JsonTarget, write_json
 
 
+@with_export_options
 def command(
+    *,
     network: Annotated[Path, typer.Argument(metavar="NETWORK.onnx", help="The ONNX network.")],
     spec: Annotated[
         Path,
@@ -40,46 +27,19 @@ def command(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The bundle: an .emtl file, or a folder.")
     ],
-    device: DeviceName = None,
-    target: Target = None,
-    precision: WantedPrecision = None,
-    calibrate: Calibrate = "rendered",
-    frames: Frames = 64,
-    method: Method = MethodName.min_max,
-    percentile: Percentile = 99.99,
-    data: HeldOut = None,
-    limit: MeasuredFrames = 128,
-    recipe: Recipe = None,
-    tolerance: Tolerance = None,
-    elsewhere: Elsewhere = False,
-    compute_capability: ComputeCapability = None,
-    batch: FramesAtOnce = None,
-    build: Build = None,
+    options: ExportOptions,
     json: JsonTarget = None,
 ) -> None:
     import msgspec
     from rich.console import Console
 
     from edge_mtl.config import load_config
-    from edge_mtl.data.datasets import open_dataset
     from edge_mtl.export.foreign.import_spec import ImportSpec
     from edge_mtl.export.foreign.importer import import_network
 
-    settings = export_settings(
-        device=device,
-        target=target,
-        precision=precision,
-        method=method,
-        percentile=percentile,
-        tolerance=tolerance,
-        elsewhere=elsewhere,
-        compute_capability=compute_capability,
-        batch=batch,
-        build=build,
-    )
+    settings = options.settings()
     said = load_config(spec, ImportSpec)
-    calibration = open_dataset(calibrate, "train", frames)
-    held_out = open_labelled(data or calibrate, "val", limit, recipe)
+    calibration, held_out = options.calibration(), options.held_out()
     console = Console(stderr=json == "-", markup=False)
     with told(console) as tell:
         made = import_network(network, said, spec, output, settings, calibration, held_out, tell)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-_CUT = "outputs"
+from edge_mtl.cli.spliced_options import spliced
 
 
 def with_sink_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -19,34 +19,26 @@ def with_sink_options(command: Callable[..., None]) -> Callable[..., None]:
     """
     from edge_mtl.runtime.sinks import SINKS
 
-    def called(**values: Any) -> None:
-        given = {name: values.pop(name) for name in SINKS}
-        wanted = {
+    def wanted(given: dict[str, Any]) -> dict[str, str]:
+        return {
             name: "" if value is True else value
             for name, value in given.items()
             if value is not None and value is not False
         }
-        command(**values, **{_CUT: wanted})
 
-    parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        if parameter.name != _CUT:
-            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-            continue
-        for name, kind in SINKS.items():
-            flag = f"--{name}"
-            annotation: Any = Annotated[bool, typer.Option(flag, help=kind.help)]
-            if kind.metavar:
-                option = typer.Option(flag, metavar=kind.metavar, help=kind.help)
-                annotation = Annotated[str | None, option]
-            parameters.append(
-                inspect.Parameter(
-                    name,
-                    inspect.Parameter.KEYWORD_ONLY,
-                    default=None if kind.metavar else False,
-                    annotation=annotation,
-                )
+    options = []
+    for name, kind in SINKS.items():
+        flag = f"--{name}"
+        annotation: Any = Annotated[bool, typer.Option(flag, help=kind.help)]
+        if kind.metavar:
+            option = typer.Option(flag, metavar=kind.metavar, help=kind.help)
+            annotation = Annotated[str | None, option]
+        options.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None if kind.metavar else False,
+                annotation=annotation,
             )
-    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    called.__annotations__ = {}
-    return called
+        )
+    return spliced(command, "outputs", options, wanted)
