@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -102,46 +101,3 @@ class HeadResults(msgspec.Struct):
                 classifications[group.name] = Classification(group.classes, of_classes)
             scenes.append(Scene(placement.frame_size, detections, masks, poses, classifications))
         return scenes
-
-
-class ResultsPool:
-    """Rooms that are used again once nobody holds anything of the scenes in them: a stream then
-    takes no memory for a frame, and its masks no page faults.
-
-    What is given out again is only what no reference leads to but the pool's own. One thread uses a
-    pool; scenes may be let go in any.
-
-    Args:
-        most: how many rooms are remembered; more may be in use at a time.
-    """
-
-    def __init__(self, spec: ModelSpec, most: int = 8) -> None:
-        self._spec = spec
-        self._most = most
-        self._rooms: list[_Room] = []
-
-    def take(self, placements: Sequence[Placement], mask_size: MaskSize) -> HeadResults:
-        """Arrays as of `HeadResults.room`, with whatever was there."""
-        key = mask_size, tuple(placements)
-        for room in self._rooms:
-            if room.key == key and room.references() == room.alone:
-                return room.results
-        room = _Room(key, HeadResults.room(self._spec, placements, mask_size))
-        if len(self._rooms) == self._most:
-            # The oldest: after a change of resolution those of the old size go first.
-            del self._rooms[0]
-        self._rooms.append(room)
-        return room.results
-
-
-class _Room:
-    """alone: as the interpreter at hand counts where only the pool has the arrays."""
-
-    def __init__(self, key: tuple[MaskSize, tuple[Placement, ...]], results: HeadResults) -> None:
-        self.key = key
-        self.results = results
-        self._arrays = results.arrays()
-        self.alone = self.references()
-
-    def references(self) -> int:
-        return sum(map(sys.getrefcount, self._arrays))

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mtl import reference
+from edge_mtl.array_pool import ArrayPool
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.head_results import ResultsPool
+from edge_mtl.head_results import HeadResults
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Scene
@@ -131,7 +132,7 @@ class FusedHead:
         self._by_name = {tensor.name: tensor for tensor in tensors}
         self._tensors = _matched(spec, self._by_name)
         self._batch = self._tensors[0].shape[0]
-        self._pool = ResultsPool(spec)
+        self._pool = ArrayPool(HeadResults.arrays)
         if not _why_not_compiled:
             self._build(threads)
 
@@ -219,7 +220,10 @@ class FusedHead:
                 )
                 for frame, placement in enumerate(placements)
             ]
-        results = self._pool.take(placements, mask_size)
+        results = self._pool.take(
+            (mask_size, tuple(placements)),
+            lambda: HeadResults.room(spec, placements, mask_size),
+        )
         counts = self._kernel(
             list(map(raw.__getitem__, self._raw_names)),
             [placement.numbers for placement in placements],

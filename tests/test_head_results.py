@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_mtl.head_results import ResultsPool
+from edge_mtl.array_pool import ArrayPool
+from edge_mtl.head_results import HeadResults
 from edge_mtl.placement import Placement
 from edge_mtl.spec import InputSpec, ModelSpec
 from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
@@ -22,21 +23,25 @@ SPEC = ModelSpec(
 PLACEMENT = Placement.fit((90, 48), SPEC.input)
 
 
+def take(pool: ArrayPool[HeadResults], placement: Placement = PLACEMENT) -> HeadResults:
+    return pool.take(placement, lambda: HeadResults.room(SPEC, [placement], "frame"))
+
+
 def test_memory_is_given_out_again_when_nobody_holds_anything_of_it() -> None:
-    pool = ResultsPool(SPEC)
-    first = pool.take([PLACEMENT], "frame")
+    pool = ArrayPool(HeadResults.arrays)
+    first = take(pool)
     [scene] = first.scenes(SPEC, [PLACEMENT], [[1]], [[1]])
     first_mask = id(first.masks[0][0])
     del first
-    assert id(pool.take([PLACEMENT], "frame").masks[0][0]) != first_mask
+    assert id(take(pool).masks[0][0]) != first_mask
     del scene
-    assert id(pool.take([PLACEMENT], "frame").masks[0][0]) == first_mask
+    assert id(take(pool).masks[0][0]) == first_mask
 
 
 @pytest.mark.parametrize("part", ["mask", "boxes", "points", "scores", "view"])
 def test_whoever_holds_a_part_of_a_scene_owns_it(part: str) -> None:
-    pool = ResultsPool(SPEC)
-    results = pool.take([PLACEMENT], "frame")
+    pool = ArrayPool(HeadResults.arrays)
+    results = take(pool)
     for array in results.arrays():
         array.fill(1)
     [scene] = results.scenes(SPEC, [PLACEMENT], [[2]], [[1]])
@@ -50,7 +55,7 @@ def test_whoever_holds_a_part_of_a_scene_owns_it(part: str) -> None:
     }[part]
     del scene
     for _ in range(3):
-        other = pool.take([PLACEMENT], "frame")
+        other = take(pool)
         for array in other.arrays():
             array.fill(0)
         del other, array
@@ -58,10 +63,10 @@ def test_whoever_holds_a_part_of_a_scene_owns_it(part: str) -> None:
 
 
 def test_another_size_has_other_memory_and_old_sizes_are_forgotten() -> None:
-    pool = ResultsPool(SPEC, most=2)
+    pool = ArrayPool(HeadResults.arrays, most=2)
     sizes = [(90, 48), (60, 40), (64, 64), (90, 48)]
     shapes = []
     for size in sizes:
         placement = Placement.fit(size, SPEC.input)
-        shapes.append(pool.take([placement], "frame").masks[0][0].shape)
+        shapes.append(take(pool, placement).masks[0][0].shape)
     assert shapes == [(48, 90), (40, 60), (64, 64), (48, 90)]

@@ -35,8 +35,18 @@ class Rule(NamedTuple):
 
 
 CORE = (
-    *("bundle", "bundle_reader", "config", "engine_file", "errors", "extras", "machine"),
     *(
+        "array_pool",
+        "bundle",
+        "bundle_reader",
+        "config",
+        "engine_file",
+        "errors",
+        "extras",
+        "machine",
+    ),
+    *(
+        "machine",
         "onnx_references",
         "headline",
         "placement",
