@@ -37,9 +37,8 @@ def command(
 ) -> None:
     from rich.console import Console
 
-    from edge_mtl import zoo
     from edge_mtl.bundle import Bundle
-    from edge_mtl.cli.model_files import open_pipelines
+    from edge_mtl.cli.model_files import open_model, open_pipelines
     from edge_mtl.machine import Machine
     from edge_mtl.runtime.benchmark import measure
     from edge_mtl.runtime.sources import Frame, open_source
@@ -53,7 +52,8 @@ def command(
                 frames.append(frame)
     finally:
         opened.close()
-    [pipeline] = open_pipelines(model, engine, threads, masks.value, trust)
+    model_file = open_model(model, engine, trust)
+    [pipeline] = open_pipelines(model_file, engine, threads, masks.value)
     with pipeline, progress.status(f"measuring for {seconds:g} s"):
         report = measure(pipeline, frames, seconds)
     console = Console(stderr=json == "-", markup=False)
@@ -67,8 +67,7 @@ def command(
     console.print(f"{model} on {width}x{height} frames, {pipeline.engine.name}")
     console.print(report.steady.table())
     # Nobody wrote down what a checkpoint reaches.
-    of_checkpoint = pipeline.engine.name == "torch"
-    accuracy = None if of_checkpoint else _accuracy(Bundle.open(zoo.locate(model, ".emtl"), trust))
+    accuracy = _accuracy(model_file) if isinstance(model_file, Bundle) else None
     console.print(_told(accuracy, model), soft_wrap=True)
     if json is not None:
         about = {

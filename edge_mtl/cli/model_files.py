@@ -9,6 +9,7 @@ from edge_mtl.errors import UsageError
 from edge_mtl.signature import unsigned
 
 if TYPE_CHECKING:
+    from edge_mtl.bundle import Bundle
     from edge_mtl.network.network import Network
     from edge_mtl.reference import MaskSize
     from edge_mtl.runtime.pipeline import Pipeline
@@ -35,38 +36,48 @@ def open_checkpoint(path: Path, engine: str, trusted: Path | None) -> Network:
     return load_checkpoint(path)
 
 
+def open_model(model: str, engine: str, trusted: Path | None) -> Bundle | Network:
+    """The bundle that MODEL names, or its checkpoint (`--engine torch` for one that ships).
+
+    Raises:
+        UsageError: the engine does not run such a file, or a checkpoint is to be trusted.
+        EdgeMtlError: the file is missing, damaged or not signed as it is to be.
+    """
+    from edge_mtl import zoo
+    from edge_mtl.bundle import Bundle
+
+    path = zoo.locate(model, ".safetensors" if engine == _TORCH else ".emtl")
+    if path.suffix == ".safetensors":
+        return open_checkpoint(path, engine, trusted)
+    if engine == _TORCH:
+        raise UsageError(
+            f"torch runs checkpoints (.safetensors), and {path} is none; leave --engine out, "
+            "or give the checkpoint that the bundle was made of"
+        )
+    return Bundle.open(path, trusted)
+
+
 def open_pipelines(
-    model: str,
+    opened: Bundle | Network,
     engine: str,
     threads: int | None,
     mask_size: MaskSize,
-    trusted: Path | None,
     count: int = 1,
 ) -> list[Pipeline]:
     """Pipelines for so many threads, of a bundle, by `Pipeline.open_several`.
 
-    Of a checkpoint (`--engine torch` for one that ships) it is one, in torch: on a GPU that torch
-    has, with the kernels there if PyCUDA is, else on the processor.
+    Of a checkpoint it is one, in torch: on a GPU that torch has, with the kernels there if PyCUDA
+    is, else on the processor.
 
     Raises:
-        UsageError: the engine does not run such a file, or a checkpoint is to be trusted.
         EdgeMtlError: as of `Pipeline.open`.
     """
-    from edge_mtl import zoo
     from edge_mtl.bundle import Bundle
     from edge_mtl.runtime.pipeline import Pipeline
 
-    path = zoo.locate(model, ".safetensors" if engine == _TORCH else ".emtl")
-    if path.suffix != ".safetensors":
-        if engine == _TORCH:
-            raise UsageError(
-                f"torch runs checkpoints (.safetensors), and {path} is none; leave --engine out, "
-                "or give the checkpoint that the bundle was made of"
-            )
-        bundle = Bundle.open(path, trusted)
-        return Pipeline.open_several(bundle, count, engine, threads, mask_size)
-    network = open_checkpoint(path, engine, trusted)
+    if isinstance(opened, Bundle):
+        return Pipeline.open_several(opened, count, engine, threads, mask_size)
     from edge_mtl.network.gpu_engine import torch_engine
 
-    opened = torch_engine(network, network.spec, threads)
-    return [Pipeline(network.spec, opened, mask_size=mask_size, threads=threads)]
+    running = torch_engine(opened, opened.spec, threads)
+    return [Pipeline(opened.spec, running, mask_size=mask_size, threads=threads)]

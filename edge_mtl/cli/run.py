@@ -94,7 +94,7 @@ def command(
     from rich.console import Console
     from rich.progress import TextColumn
 
-    from edge_mtl.cli.model_files import open_pipelines
+    from edge_mtl.cli.model_files import open_model, open_pipelines
     from edge_mtl.cli.progress import make_progress
     from edge_mtl.runtime.sinks import Setting
     from edge_mtl.runtime.sinks.outputs import Outputs
@@ -110,7 +110,8 @@ def command(
         opened = open_source(source, rate)
         stack.callback(opened.close)
         count = lanes or (1 if opened.live else _LANES_OF_FILES)
-        pipelines = open_pipelines(model, engine, threads, masks.value, trust, count)
+        model_file = open_model(model, engine, trust)
+        pipelines = open_pipelines(model_file, engine, threads, masks.value, count)
         for pipeline in pipelines:
             stack.enter_context(pipeline)
         tracker = None
