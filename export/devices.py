@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_mtl.errors import UsageError
+from edge_mtl.errors import unknown
 from edge_mtl.export.batch import ONE_FRAME, Batch
 
 
@@ -93,8 +92,5 @@ def find_device(name: str) -> Device:
         UsageError: there is no such device; the nearest ones are named.
     """
     if name not in DEVICES:
-        near = difflib.get_close_matches(name, DEVICES, n=1, cutoff=0.0)[0]
-        raise UsageError(
-            f"unknown device {name!r}; did you mean {near!r}? Known: {', '.join(DEVICES)}"
-        )
+        raise unknown("device", name, DEVICES)
     return DEVICES[name]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 
-from edge_mtl.errors import UsageError
+from edge_mtl.errors import unknown
 
 _WITH_ARITHMETIC = ("Conv", "Add")
 DEPTHWISE = "DepthwiseConv"
@@ -96,8 +95,5 @@ def scheme(target: str) -> Scheme:
         UsageError: there is no such target; the nearest one is named.
     """
     if target not in SCHEMES:
-        near = difflib.get_close_matches(target, SCHEMES, n=1, cutoff=0.0)[0]
-        raise UsageError(
-            f"unknown target {target!r}; did you mean {near!r}? Known: {', '.join(SCHEMES)}"
-        )
+        raise unknown("target", target, SCHEMES)
     return SCHEMES[target]
