@@ -7,8 +7,6 @@ timed, its result is compared: the kernels' with the float NumPy twin's, a rival
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import cv2
 import pytest
 from head_result import Difference, HeadResult, difference
@@ -26,35 +24,12 @@ from kernel_inputs import (
 from planted_objects import OBJECTS, PEOPLE
 from pytest_benchmark.fixture import BenchmarkFixture
 from report import KERNELS, Report
+from rival_heads import RIVALS
 from trained_logits import mixed_share
 
 from edge_mtl import ops, reference
 from edge_mtl.reference import MaskSize
 
-
-class Rival(NamedTuple):
-    """`Head` of rivals/`module`.py, of its `way`.
-
-    needs: the packages without which there is none.
-    wanted: how many times as fast the kernels are to be, from float and from 8 bits, on logits of a
-        trained network. Only the usual way to write it has a mark to reach; what is cleverer, or
-        computed by a graph, is there to be known.
-    """
-
-    module: str
-    way: str
-    needs: tuple[str, ...]
-    wanted: dict[Dtype, float]
-
-
-RIVALS = {
-    "OpenCV, NumPy argmax": Rival("opencv_head", "argmax", (), {"float32": 30, "uint8": 60}),
-    "OpenCV, running maximum": Rival("opencv_head", "running maximum", (), {}),
-    "PyTorch argmax": Rival("torch_head", "argmax", ("torch",), {"float32": 150, "uint8": 300}),
-    "PyTorch max": Rival("torch_head", "max", ("torch",), {}),
-    "graph, ONNX Runtime": Rival("graph_head", "onnxruntime", ("onnx", "onnxruntime"), {}),
-    "graph, OpenVINO": Rival("graph_head", "openvino", ("onnx", "openvino"), {}),
-}
 FLOAT_TIE = 1e-4  # in logits: rounded floats may take two classes that are as near for each other
 FLOAT_SCORES = 1e-5
 BOX_TOLERANCE_PX = 0.01
@@ -106,12 +81,7 @@ def test_head(
     rival = RIVALS[way]
     for package in rival.needs:
         pytest.importorskip(package, reason=f"{package} is not installed, which this rival needs")
-    if "torch" in rival.needs:
-        import torch
-
-        torch.set_num_threads(THREADS)
-    module = pytest.importorskip(f"rivals.{rival.module}")
-    compute = module.Head(inputs, reference.mask_extent(PLACEMENT, mask_size), rival.way)
+    compute = rival.open(inputs, reference.mask_extent(PLACEMENT, mask_size), rival.way)
     off = difference(
         found, compute(inputs.raw), inputs.dequantised(SURFACES.name), PLACEMENT, SPEC.input.size
     )

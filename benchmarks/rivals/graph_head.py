@@ -8,7 +8,7 @@ threshold, so that the answer is the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from edge_mtl.tasks import DetectionTask, PoseTask
 from rivals.cell_grid import CellGrid
 from rivals.mask_window import MaskWindow
 
-Infer = Callable[[dict[str, NDArray[Any]]], tuple[NDArray[Any], ...]]
+Infer = Callable[[Mapping[str, NDArray[Any]]], tuple[NDArray[Any], ...]]
 
 _OPSET, _IR = 18, 9
 
@@ -34,7 +34,7 @@ class Head:
     def __init__(self, inputs: HeadInputs, mask_size: tuple[int, int], way: str) -> None:
         self._infer = _RUNTIMES[way](_HeadGraph(inputs, mask_size).model().SerializeToString())
 
-    def __call__(self, raw: dict[str, NDArray[Any]]) -> HeadResult:
+    def __call__(self, raw: Mapping[str, NDArray[Any]]) -> HeadResult:
         return HeadResult(*self._infer(raw))
 
 
@@ -58,7 +58,7 @@ def _in_openvino(model: bytes) -> Infer:
     compiled = core().compile_model(core().read_model(model), "CPU", options)
     request = compiled.create_infer_request()
 
-    def infer(raw: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+    def infer(raw: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], ...]:
         found = request.infer(raw, share_inputs=True, share_outputs=True)
         return tuple(found.to_tuple())
 

@@ -1,4 +1,4 @@
-"""Raw outputs to results with OpenCV and NumPy: resize and argmax, `NMSBoxesBatched`.
+"""Raw outputs to a scene with OpenCV and NumPy: resize and argmax, `NMSBoxesBatched`.
 
 Boxes are decoded where the threshold leaves any. Labels come from the 8-bit values as floats, since
 a scale changes no argmax. Resizing the 8-bit values themselves is faster, but rounds: more than one
@@ -7,78 +7,155 @@ pixel in a hundred then has another class.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
-from head_result import HeadResult
-from kernel_inputs import PLACEMENT, POSES, SPEC, SURFACES, THINGS, HeadInputs
 from numpy.typing import NDArray
 
 from edge_mtl import reference
-from edge_mtl.tasks import DetectionTask, PoseTask
+from edge_mtl.placement import Placement
+from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
+from edge_mtl.spec import ModelSpec
+from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
+from edge_mtl.tensor_spec import TensorSpec
 from rivals.cell_grid import CellGrid
 from rivals.mask_window import MaskWindow
 
+Raw = Mapping[str, NDArray[Any]]
+
 
 class Head:
-    """way: how the mask is made, "argmax" or "running maximum"."""
+    """Every task of `spec` for frames that lie so in the input.
 
-    def __init__(self, inputs: HeadInputs, mask_size: tuple[int, int], way: str) -> None:
-        self._inputs = inputs
+    mask_size: (width, height). way: how a mask is made, "argmax" or "running maximum".
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        tensors: Sequence[TensorSpec],
+        placement: Placement,
+        mask_size: tuple[int, int],
+        way: str = "argmax",
+    ) -> None:
+        by_name = {tensor.name: tensor for tensor in tensors}
+        self._frame_size = placement.frame_size
+        self._masks = {
+            task.name: _Segmentation(task, by_name[task.name], placement, mask_size, way)
+            for task in spec.segmentations
+        }
+        self._boxes = {
+            task.name: _Detection(
+                task,
+                [pose for pose in spec.poses if pose.detection == task.name],
+                by_name,
+                spec.input.size,
+                placement,
+            )
+            for task in spec.detections
+        }
+        self._classes = {
+            task.name: _Classes(task, by_name[task.name]) for task in spec.classifications
+        }
+
+    def __call__(self, raw: Raw) -> Scene:
+        detections, poses = {}, {}
+        for name, detect in self._boxes.items():
+            detections[name], of_boxes = detect(raw)
+            poses.update(of_boxes)
+        return Scene(
+            self._frame_size,
+            detections,
+            {name: segment(raw) for name, segment in self._masks.items()},
+            poses,
+            {name: classify(raw) for name, classify in self._classes.items()},
+        )
+
+
+class _Segmentation:
+    def __init__(
+        self,
+        task: SegmentationTask,
+        tensor: TensorSpec,
+        placement: Placement,
+        mask_size: tuple[int, int],
+        way: str,
+    ) -> None:
+        self._task = task
+        self._window = MaskWindow.of(placement, task.stride, mask_size)
         self._labels = _LABELS[way]
-        self._window = MaskWindow.of(PLACEMENT, SURFACES.stride, mask_size)
-        self._grid = CellGrid(THINGS.strides, SPEC.input.size)
-        self._min_logit = reference.logit(THINGS.score_threshold)
-        self._bins = np.arange(THINGS.bins or 1, dtype=np.float32)
-        self._per_pixel = np.float32(PLACEMENT.frame_per_pixel[0])
-        self._corner = np.array([PLACEMENT.x, PLACEMENT.y], np.float32)
-        self._limits = np.array(PLACEMENT.frame_size * 2, np.float32)
-        self._person = THINGS.classes.index(POSES.classes[0])
+        self._zero = 0 if tensor.dtype == "float32" else tensor.zero_point
 
-    def __call__(self, raw: dict[str, NDArray[Any]]) -> HeadResult:
-        window = raw[SURFACES.name][0, :, self._window.rows].astype(np.float32, copy=False)
-        labels = self._labels(window, self._window)
+    def __call__(self, raw: Raw) -> Mask:
+        logits = raw[self._task.name][0, :, self._window.rows].astype(np.float32, copy=False)
+        if self._task.binary:
+            resized = cv2.resize(logits[0], self._window.size)[self._window.inside]
+            return Mask(self._task.classes, (resized > self._zero).view(np.uint8))
+        return Mask(self._task.classes, self._labels(logits, self._window))
 
+
+class _Detection:
+    """Boxes, and the keypoints of those that have some."""
+
+    def __init__(
+        self,
+        task: DetectionTask,
+        poses: Sequence[PoseTask],
+        tensors: Mapping[str, TensorSpec],
+        input_size: tuple[int, int],
+        placement: Placement,
+    ) -> None:
+        self._task, self._tensors = task, tensors
+        self._grid = CellGrid(task.strides, input_size)
+        self._min_logit = reference.logit(task.score_threshold)
+        self._bins = np.arange(task.bins or 1, dtype=np.float32)
+        self._per_pixel = np.float32(placement.frame_per_pixel[0])
+        self._corner = np.array([placement.x, placement.y], np.float32)
+        self._limits = np.array(placement.frame_size * 2, np.float32)
+        self._poses = {
+            pose: np.array([task.classes.index(name) for name in pose.classes]) for pose in poses
+        }
+
+    def __call__(self, raw: Raw) -> tuple[Detections, dict[str, Poses]]:
         logits = self._scores(raw)
         best = logits.max(0)
         cells = np.flatnonzero(best > self._min_logit)
-        class_ids = logits[:, cells].argmax(0)
+        class_ids = logits[:, cells].argmax(0).astype(np.int32)
         scores = _sigmoid(best[cells])
-        boxes = self._boxes(raw, cells)
+        boxes = self._decoded(raw, cells)
         kept = self._suppress(boxes, scores, class_ids)
-        rows = np.flatnonzero(class_ids[kept] == self._person)
-        points, visible = self._keypoints(raw, cells[kept[rows]])
-        return HeadResult(labels, boxes[kept], scores[kept], class_ids[kept], rows, points, visible)
+        found = Detections(self._task.classes, boxes[kept], scores[kept], class_ids[kept])
+        poses = {}
+        for pose, with_keypoints in self._poses.items():
+            rows = np.flatnonzero(np.isin(found.class_ids, with_keypoints)).astype(np.int32)
+            poses[pose.name] = self._keypoints(raw, pose, rows, cells[kept[rows]])
+        return found, poses
 
     def _suppress(
         self,
         boxes: NDArray[np.float32],
         scores: NDArray[np.float32],
-        class_ids: NDArray[np.int64],
+        class_ids: NDArray[np.int32],
     ) -> NDArray[np.int64]:
         suppress: Any = cv2.dnn.NMSBoxesBatched  # its type stub knows lists only
         sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
-        thresholds = THINGS.score_threshold, THINGS.iou_threshold
+        thresholds = self._task.score_threshold, self._task.iou_threshold
         kept = suppress(sizes, scores, class_ids, *thresholds, top_k=reference.MIN_CANDIDATES)
-        return np.asarray(kept, np.int64)[: THINGS.max_boxes]
+        return np.asarray(kept, np.int64)[: self._task.max_boxes]
 
-    def _scores(self, raw: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+    def _scores(self, raw: Raw) -> NDArray[np.float32]:
         """(C, N) logits of all cells."""
         levels = []
         for stride in self._grid.spans:
-            name = reference.level_names(THINGS, stride)[0]
-            values = reference.dequantise(self._inputs.tensor(name), raw[name])
-            levels.append(values.reshape(len(THINGS.classes), -1))
+            name = reference.level_names(self._task, stride)[0]
+            values = reference.dequantise(self._tensors[name], raw[name])
+            levels.append(values.reshape(len(self._task.classes), -1))
         return np.concatenate(levels, 1)
 
     def _at_cells(
-        self,
-        raw: dict[str, NDArray[Any]],
-        task: DetectionTask | PoseTask,
-        kind: int,
-        cells: NDArray[np.int64],
+        self, raw: Raw, task: DetectionTask | PoseTask, kind: int, cells: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """(n, C) values of some cells; `kind` as in `reference.level_names`."""
         levels = [reference.level_names(task, stride)[kind] for stride in self._grid.spans]
@@ -86,28 +163,44 @@ class Head:
         for name, (first, last) in zip(levels, self._grid.spans.values(), strict=True):
             here = np.flatnonzero((cells >= first) & (cells < last))
             of_level = raw[name].reshape(values.shape[1], -1)[:, cells[here] - first]
-            values[here] = reference.dequantise(self._inputs.tensor(name), of_level).T
+            values[here] = reference.dequantise(self._tensors[name], of_level).T
         return values
 
-    def _boxes(self, raw: dict[str, NDArray[Any]], cells: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n, 4): the softmax of the bins, their mean, and the frame's pixels."""
-        logits = self._at_cells(raw, THINGS, 1, cells).reshape(-1, 4, len(self._bins))
-        powers = np.exp(logits - logits.max(2, keepdims=True))
-        reach = powers @ self._bins / powers.sum(2) * self._grid.stride[cells, None]
+    def _decoded(self, raw: Raw, cells: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, 4): the distances, or the mean of their bins' softmax, in the frame's pixels."""
+        values = self._at_cells(raw, self._task, 1, cells)
+        if self._task.bins is None:
+            units = values.clip(0)
+        else:
+            bins = values.reshape(-1, 4, len(self._bins))
+            powers = np.exp(bins - bins.max(2, keepdims=True))
+            units = powers @ self._bins / powers.sum(2)
+        reach = units * self._grid.stride[cells, None]
         centre = self._grid.centre[cells] - self._corner
         boxes = np.concatenate([centre - reach[:, :2], centre + reach[:, 2:]], 1)
         boxes *= self._per_pixel
         return np.asarray(boxes.clip(0, self._limits))
 
     def _keypoints(
-        self, raw: dict[str, NDArray[Any]], cells: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(n, K, 2) points in the frame, (n, K) scores."""
-        offsets = self._at_cells(raw, POSES, 0, cells).reshape(len(cells), -1, 2)
+        self, raw: Raw, pose: PoseTask, rows: NDArray[np.int32], cells: NDArray[np.int64]
+    ) -> Poses:
+        offsets = self._at_cells(raw, pose, 0, cells).reshape(len(cells), -1, 2)
         points = offsets * self._grid.stride[cells, None, None]
         points += (self._grid.centre[cells] - self._corner)[:, None]
         points *= self._per_pixel
-        return points, _sigmoid(self._at_cells(raw, POSES, 1, cells))
+        return Poses(pose.keypoints, rows, points, _sigmoid(self._at_cells(raw, pose, 1, cells)))
+
+
+class _Classes:
+    def __init__(self, task: ClassificationTask, tensor: TensorSpec) -> None:
+        self._task, self._tensor = task, tensor
+
+    def __call__(self, raw: Raw) -> Classification:
+        logits = reference.dequantise(self._tensor, raw[self._task.name]).ravel()
+        if self._task.multi_label:
+            return Classification(self._task.classes, _sigmoid(logits))
+        powers = np.exp(logits - logits.max())
+        return Classification(self._task.classes, powers / powers.sum())
 
 
 def _argmax_labels(logits: NDArray[np.float32], window: MaskWindow) -> NDArray[np.uint8]:
