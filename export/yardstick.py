@@ -82,7 +82,7 @@ class Yardstick:
         by_label, by_agreement = Meters(spec), Meters(spec)
         for sample, scene in self._scenes(reference, progress):
             by_label.add(scene, sample)
-            _compare(spec, by_agreement, scene, scene)
+            add_agreement(spec, by_agreement, scene, scene)
             self._wanted.append(_Wanted.of(scene))
         self.before = self._measured(by_label, by_agreement)
         for wanted in self._wanted:
@@ -94,7 +94,7 @@ class Yardstick:
         found = self._scenes(engine, progress)
         for (sample, scene), wanted in zip(found, self._wanted, strict=True):
             by_label.add(scene, sample)
-            _compare(self._spec, by_agreement, scene, wanted.scene())
+            add_agreement(self._spec, by_agreement, scene, wanted.scene())
         return self._measured(by_label, by_agreement)
 
     def _scenes(self, engine: Engine, progress: Progress | None) -> Iterator[tuple[Sample, Scene]]:
@@ -151,8 +151,9 @@ class _Wanted:
         return msgspec.structs.replace(self.rest, masks=masks)
 
 
-def _compare(spec: ModelSpec, meters: Meters, found: Scene, wanted: Scene) -> None:
-    """Add a scene, with the reference's scene of the same frame for labels."""
+def add_agreement(spec: ModelSpec, meters: Meters, found: Scene, wanted: Scene) -> None:
+    """Add a scene to meters, with the reference's scene of the same frame for labels; see
+    `Yardstick` for what counts."""
     shown = {task.name: deployed(wanted.detections[task.name], task) for task in spec.box_tasks}
     for name, mask in wanted.masks.items():
         meters.segmentation[name].add(found.masks[name].labels, mask.labels)

@@ -184,7 +184,7 @@ class _Detection:
     def _keypoints(
         self, raw: Raw, pose: PoseTask, rows: NDArray[np.int32], cells: NDArray[np.int64]
     ) -> Poses:
-        offsets = self._at_cells(raw, pose, 0, cells).reshape(len(cells), -1, 2)
+        offsets = self._at_cells(raw, pose, 0, cells).reshape(len(cells), len(pose.keypoints), 2)
         points = offsets * self._grid.stride[cells, None, None]
         points += (self._grid.centre[cells] - self._corner)[:, None]
         points *= self._per_pixel

@@ -1,0 +1,243 @@
+"""From the frames of a clip to scenes: edge-mtl beside what is usually written around an engine.
+
+    pytest benchmarks/bench_pipeline.py
+    EDGE_MTL_DATA=DIR pytest benchmarks/bench_pipeline.py     on a real drive under DIR
+
+`driving-s` on a clip of 1280x720, two threads for everyone, decoding included. Everyone goes
+through the whole clip in turn, round by round, so that whatever else the machine does slows all of
+them. Before anything is timed, the scenes are compared: what runs the same network has to find the
+same, the float network what the gate of an export allows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pytest_benchmark.fixture import BenchmarkFixture
+from report import Ratio, Report
+from rivals.pipelines import SeeFrame, around_onnxruntime, around_openvino, around_torch
+from trained_logits import CLIP, FRAME_SIZE
+
+from edge_mtl import reference, zoo
+from edge_mtl.bundle import NETWORK, Bundle
+from edge_mtl.evaluation.accuracy import Accuracy
+from edge_mtl.evaluation.meters import Meters
+from edge_mtl.export.edges import edge_tensors
+from edge_mtl.export.gate import judge
+from edge_mtl.export.graph import onnx_from_network
+from edge_mtl.export.yardstick import Measured, add_agreement
+from edge_mtl.network.checkpoint import load_checkpoint
+from edge_mtl.network.network import Network
+from edge_mtl.placement import Placement
+from edge_mtl.reference import MaskSize
+from edge_mtl.runtime.benchmark import measure
+from edge_mtl.runtime.pipeline import Pipeline
+from edge_mtl.runtime.sources import Frame
+from edge_mtl.runtime.sources.video import VideoSource
+from edge_mtl.runtime.stream import Stream
+
+THREADS = 2
+LANES = 2
+FRAMES, ROUNDS, COMPARED = 60, 5, 12
+ALONE_S = 10.0
+OUTSIDE_SHARE, TAIL = 0.10, 1.5  # what kernels may cost beside the engine, and p99 beside p50
+SAME_NETWORK_POINTS = 0.5  # of agreement: two libraries resize and round each in its own way
+
+
+class Rival(NamedTuple):
+    """open: for frames that lie so, the masks' (width, height) and threads.
+
+    needs: the package without which there is none.
+    wanted: how many times as many frames a second edge-mtl is to make of it.
+    same_network: whether it runs the network that edge-mtl runs.
+    """
+
+    open: Callable[[Placement, tuple[int, int], int], SeeFrame]
+    needs: str
+    wanted: float
+    same_network: bool
+
+
+@cache
+def _int8() -> Bundle:
+    return Bundle.open(zoo.locate("driving-s", ".emtl"))
+
+
+@cache
+def _float() -> Network:
+    return load_checkpoint(zoo.locate("driving-s", ".safetensors"))
+
+
+@cache
+def _fp32() -> Bundle:
+    graph = onnx_from_network(_float())
+    spec = _float().spec
+    return Bundle.create(
+        _int8().path,
+        {NETWORK: graph.SerializeToString()},
+        spec=spec,
+        target="cpu",
+        precision="fp32",
+        **edge_tensors(graph, spec)._asdict(),
+    )
+
+
+RIVALS = {
+    "PyTorch eager": Rival(lambda *how: around_torch(_float(), *how), "torch", 10, False),
+    "ONNX Runtime FP32, OpenCV, NumPy": Rival(
+        lambda *how: around_onnxruntime(_fp32(), *how), "onnxruntime", 3, False
+    ),
+    "OpenVINO INT8, OpenCV, NumPy": Rival(
+        lambda *how: around_openvino(_int8(), *how), "openvino", 1.6, True
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drive of `FRAMES` frames: a real one where there is one, scaled to 1280x720."""
+    path = tmp_path_factory.mktemp("clip") / "drive.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, FRAME_SIZE)
+    for frame in _drive():
+        writer.write(cv2.resize(frame, FRAME_SIZE))
+    writer.release()
+    return path
+
+
+def _drive() -> Iterator[NDArray[np.uint8]]:
+    if not CLIP.is_file():
+        from edge_mtl.data.rendered import RenderedScenes
+
+        scenes = RenderedScenes(FRAMES, size=FRAME_SIZE)
+        yield from (scenes.image(index) for index in range(FRAMES))
+        return
+    from edge_mtl.data.video import Video
+
+    video = Video(CLIP)
+    yield from (video[index].image for index in range(FRAMES))
+
+
+@pytest.mark.parametrize("mask_size", ["frame", "network"])
+@pytest.mark.benchmark(group="pipeline")
+def test_a_clip_from_end_to_end(
+    benchmark: BenchmarkFixture, report: Report, clip: Path, mask_size: MaskSize
+) -> None:
+    for rival in RIVALS.values():
+        pytest.importorskip(rival.needs, reason=f"{rival.needs} is missing, which a rival needs")
+    cv2.setNumThreads(THREADS)
+    spec = _int8().spec
+    placement = Placement.fit(FRAME_SIZE, spec.input)
+    size = reference.mask_extent(placement, mask_size)
+    rivals = {name: rival.open(placement, size, THREADS) for name, rival in RIVALS.items()}
+    pipelines = Pipeline.open_several(_int8(), LANES, threads=THREADS, mask_size=mask_size)
+    _compare(report, clip, pipelines[0], rivals)
+
+    case = f"driving-s, 1280x720 clip, {mask_size} masks, {pipelines[0].engine.name}"
+    times_ms: dict[str, list[float]] = {name: [] for name in rivals}
+
+    def rivals_in_turn() -> None:
+        for name, see in rivals.items():
+            times_ms[name].append(_usual_loop(clip, see))
+
+    def ours() -> None:
+        assert Stream(VideoSource(clip), pipelines).run().latency.frames == FRAMES
+
+    benchmark.pedantic(ours, setup=rivals_in_turn, rounds=ROUNDS, warmup_rounds=1)
+    report.add_ours(benchmark, case)
+    for name, rival in RIVALS.items():
+        if case in report.ours_ms:
+            took_ms = median(times_ms[name])
+            ratio = Ratio(case, report.ours_ms[case], name, took_ms, rival.wanted)
+            report.ratios.append(ratio)
+            report.note(f"{name}, {mask_size} masks: {FRAMES * 1e3 / took_ms:.1f} frames/s")
+            benchmark.extra_info[name] = ratio.to_json()
+    if case in report.ours_ms:
+        fps = FRAMES * 1e3 / report.ours_ms[case]
+        report.note(f"edge-mtl, {mask_size} masks: {fps:.1f} frames/s")
+    for pipeline in pipelines:
+        pipeline.close()
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.benchmark(group="pipeline, frame by frame")
+def test_what_stands_around_the_engine(
+    benchmark: BenchmarkFixture, report: Report, clip: Path, engine: str
+) -> None:
+    """One frame at a time, from memory: what a camera's frame waits for."""
+    pytest.importorskip(engine)
+    source = VideoSource(clip)
+    frames = list(iter(source.read, None))
+    source.close()
+    with Pipeline.from_bundle(_int8(), engine, THREADS) as pipeline:
+        image = iter(_for_ever(frames))
+        benchmark(lambda: pipeline(next(image).image))
+        stages = measure(pipeline, frames, ALONE_S).steady.stages
+    case = f"driving-s, frame masks, {engine}, one frame at a time"
+    engine_ms, total = stages["engine"].p50_ms, stages["total"]
+    outside = Ratio(
+        f"{case}: engine",
+        engine_ms,
+        "all around it",
+        total.p50_ms - engine_ms,
+        OUTSIDE_SHARE,
+        at_most=True,
+    )
+    tail = Ratio(f"{case}: p50", total.p50_ms, "p99", total.p99_ms, TAIL, at_most=True)
+    report.ratios += [outside, tail]
+    benchmark.extra_info.update(outside=outside.to_json(), tail=tail.to_json())
+
+
+def _for_ever(frames: list[Frame]) -> Iterator[Frame]:
+    while True:
+        yield from frames
+
+
+def _usual_loop(clip: Path, see: SeeFrame) -> float:
+    """Milliseconds for a clip, frame after frame."""
+    start = time.perf_counter()
+    capture = cv2.VideoCapture(str(clip))
+    done = 0
+    while True:
+        there, frame = capture.read()
+        if not there:
+            break
+        see(np.asarray(frame, np.uint8))
+        done += 1
+    capture.release()
+    assert done == FRAMES
+    return (time.perf_counter() - start) * 1e3
+
+
+def _compare(report: Report, clip: Path, pipeline: Pipeline, rivals: dict[str, SeeFrame]) -> None:
+    """Fails where a rival sees something else than edge-mtl does."""
+    source = VideoSource(clip)
+    frames = [source.read() for _ in range(COMPARED)]
+    source.close()
+    spec = pipeline.spec
+    for name, see in rivals.items():
+        with_itself, with_rival = Meters(spec), Meters(spec)
+        for frame in frames:
+            assert frame is not None
+            ours, theirs = pipeline(frame.image), see(frame.image)
+            add_agreement(spec, with_itself, theirs, theirs)
+            add_agreement(spec, with_rival, ours, theirs)
+        verdicts = judge(_measured(with_itself), _measured(with_rival))
+        told = ", ".join(f"{each.task} {each.figure} {each.lost:.2f}" for each in verdicts)
+        report.note(f"edge-mtl and {name}, points apart: {told}")
+        for each in verdicts:
+            allowed = SAME_NETWORK_POINTS if RIVALS[name].same_network else each.allowed
+            assert each.lost <= allowed, f"{name}: {each}"
+
+
+def _measured(meters: Meters) -> Measured:
+    by_task = {name: meter.result() for name, meter in meters.labelled()}
+    return Measured(Accuracy(frames=COMPARED, tasks={}), Accuracy(frames=COMPARED, tasks=by_task))
