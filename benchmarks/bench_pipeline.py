@@ -21,11 +21,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from drive_clip import write_clip
 from pytest_benchmark.fixture import BenchmarkFixture
 from report import Ratio, Report
 from rivals.pipelines import SeeFrame, around_onnxruntime, around_openvino, around_torch
-from trained_logits import CLIP, FRAME_SIZE
+from trained_logits import FRAME_SIZE
 
 from edge_mtl import reference, zoo
 from edge_mtl.bundle import NETWORK, Bundle
@@ -104,26 +104,7 @@ RIVALS = {
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A drive of `FRAMES` frames: a real one where there is one, scaled to 1280x720."""
-    path = tmp_path_factory.mktemp("clip") / "drive.mp4"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, FRAME_SIZE)
-    for frame in _drive():
-        writer.write(cv2.resize(frame, FRAME_SIZE))
-    writer.release()
-    return path
-
-
-def _drive() -> Iterator[NDArray[np.uint8]]:
-    if not CLIP.is_file():
-        from edge_mtl.data.rendered import RenderedScenes
-
-        scenes = RenderedScenes(FRAMES, size=FRAME_SIZE)
-        yield from (scenes.image(index) for index in range(FRAMES))
-        return
-    from edge_mtl.data.video import Video
-
-    video = Video(CLIP)
-    yield from (video[index].image for index in range(FRAMES))
+    return write_clip(tmp_path_factory.mktemp("clip") / "drive.mp4", FRAMES)
 
 
 @pytest.mark.parametrize("mask_size", ["frame", "network"])

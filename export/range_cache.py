@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import msgspec
 import numpy as np
 import onnx
 
+from edge_mtl.cache_folder import cache_folder, keep
 from edge_mtl.data.datasets import Dataset
 from edge_mtl.export.calibration import CalibrationSettings, Ranges, activations, calibrate
 from edge_mtl.export.schemes import Scheme
@@ -33,12 +32,6 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     ranges: dict[str, tuple[float, float]]
 
 
-def cache_folder() -> Path:
-    """Where ranges are kept: `edge-mtl/ranges` in XDG_CACHE_HOME, or in ~/.cache."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "edge-mtl" / "ranges"
-
-
 def cached_ranges(
     model: onnx.ModelProto,
     spec: ModelSpec,
@@ -55,18 +48,18 @@ def cached_ranges(
     One that is damaged, of another format or of other activations is calibrated anew, and a folder
     that cannot be written costs the time alone.
 
-    folder: `cache_folder` where it is not given.
+    folder: `cache_folder("ranges")` where it is not given.
     """
     names = activations(model, scheme)
     key = _key(model, spec, scheme, frames, settings)
-    path = (folder or cache_folder()) / f"{key}.json"
+    path = (folder or cache_folder("ranges")) / f"{key}.json"
     found = _read(path, key, names)
     if found is not None:
         if progress is not None:
             progress(len(frames), len(frames))
         return found
     ranges = calibrate(model, spec, scheme, frames, settings, progress)
-    _write(path, _Entry(_FORMAT, key, _digest(ranges), ranges))
+    keep(path, msgspec.json.encode(_Entry(_FORMAT, key, _digest(ranges), ranges)))
     return ranges
 
 
@@ -102,14 +95,3 @@ def _read(path: Path, key: str, names: list[str]) -> Ranges | None:
     whole = (entry.format, entry.key, entry.digest) == (_FORMAT, key, _digest(entry.ranges))
     sound = all(-math.inf < low <= high < math.inf for low, high in entry.ranges.values())
     return entry.ranges if whole and sound and list(entry.ranges) == names else None
-
-
-def _write(path: Path, entry: _Entry) -> None:
-    """Whole or not at all: another export may be reading."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            file.write(msgspec.json.encode(entry))
-        Path(file.name).replace(path)
-    except OSError:
-        return

@@ -25,6 +25,15 @@ from edge_mtl.tensor_spec import TensorSpec
 EDGE_SCALE, EDGE_ZERO_POINT = 0.1, 128
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is kept for the next time is kept for the next test at most, and leaves no trace in the
+    folder of who runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def one_thread() -> Iterator[None]:
     """torch computes with one thread from here on."""

@@ -35,30 +35,10 @@ class Rule(NamedTuple):
 
 
 CORE = (
-    *(
-        "array_pool",
-        "bundle",
-        "bundle_reader",
-        "config",
-        "engine_file",
-        "errors",
-        "extras",
-        "machine",
-    ),
-    *(
-        "machine",
-        "onnx_references",
-        "headline",
-        "placement",
-        "provenance",
-        "reference",
-        "scene",
-        "scene_record",
-        "signature",
-        "spec",
-        "tasks",
-    ),
-    *("tensor_spec", "tensorrt_log", "timing", "zoo"),
+    *("array_pool", "bundle", "bundle_reader", "cache_folder", "config", "engine_file", "errors"),
+    *("extras", "headline", "machine", "onnx_references", "placement", "provenance", "reference"),
+    *("scene", "scene_record", "signature", "spec", "tasks", "tensor_spec", "tensorrt_log"),
+    *("timing", "zoo"),
 )
 BASICS = ("msgspec", "numpy")
 

@@ -137,9 +137,10 @@ class Pipeline:
         """Open a bundle's engine once for several pipelines, each for a thread of its own.
 
         They share out `threads`: more of them give more frames a second and take longer for each.
+        Which engine is the fastest is measured once for a network and a machine, and kept.
         Other arguments and errors as of `open`.
         """
-        engines = open_engines(engine, bundle, threads, count)
+        engines = open_engines(engine, bundle, threads, count, remember=True)
         # Kernels of several pipelines at once would take each other's threads.
         each = threads if count == 1 else max(1, (threads or len(os.sched_getaffinity(0))) // count)
         try:

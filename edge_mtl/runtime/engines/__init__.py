@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,11 +13,6 @@ from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.extras import EXTRA_OF, install_command
 from edge_mtl.tensor_spec import TensorSpec
-
-_log = logging.getLogger(__name__)
-
-_TRIAL_S = 0.3
-_TRIAL_RUNS = 30
 
 
 class Engine(Protocol):
@@ -74,14 +66,14 @@ class EngineEntry:
 
     module: what must be importable; its distribution on PyPI has the same name.
     extra: the extra of edge-mtl that installs it.
-    open: makes engines from a bundle, a number of threads (None: all that it can use) and how many
-        of them there are to be: see `open_engines`.
+    open: makes engines from a bundle, a number of threads (None: all that it can use), how many of
+        them there are to be, and whether to remember: see `open_engines`.
     built: it runs an engine that the module built for this GPU, not the network itself.
     """
 
     module: str
     extra: str
-    open: Callable[[Bundle, int | None, int], list[Engine]]
+    open: Callable[[Bundle, int | None, int, bool], list[Engine]]
     built: bool = False
 
     def suits(self, bundle: Bundle) -> bool:
@@ -91,28 +83,32 @@ class EngineEntry:
         return not self.built or self.module in {manifest.target.replace("-", "_"), *modules}
 
 
-def _open_onnxruntime(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
+def _open_onnxruntime(
+    bundle: Bundle, threads: int | None, count: int, remember: bool
+) -> list[Engine]:
     from edge_mtl.runtime.engines.ort import OnnxRuntimeEngine
 
     first = OnnxRuntimeEngine(bundle, threads, count)
     return [first, *(first.twin() for _ in range(1, count))]
 
 
-def _open_openvino(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
+def _open_openvino(bundle: Bundle, threads: int | None, count: int, remember: bool) -> list[Engine]:
     from edge_mtl.runtime.engines.ov import OpenVinoEngine
 
-    first = OpenVinoEngine(bundle, threads, count)
+    first = OpenVinoEngine(bundle, threads, count, remember)
     return [first, *(first.twin() for _ in range(1, count))]
 
 
-def _open_tensorrt(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
+def _open_tensorrt(bundle: Bundle, threads: int | None, count: int, remember: bool) -> list[Engine]:
     from edge_mtl.runtime.engines.trt import TensorRtEngine
 
     first = TensorRtEngine("tensorrt", bundle)
     return [first, *(first.twin() for _ in range(1, count))]
 
 
-def _open_tensorrt_rtx(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
+def _open_tensorrt_rtx(
+    bundle: Bundle, threads: int | None, count: int, remember: bool
+) -> list[Engine]:
     from edge_mtl.runtime.engines.trt import TensorRtEngine
 
     first = TensorRtEngine("tensorrt-rtx", bundle)
@@ -133,7 +129,9 @@ def open_engine(name: str, bundle: Bundle, threads: int | None = None) -> Engine
     return engine
 
 
-def open_engines(name: str, bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
+def open_engines(
+    name: str, bundle: Bundle, threads: int | None, count: int, remember: bool = False
+) -> list[Engine]:
     """Open a bundle's network in an engine, once, with buffers for several frames at a time, and
     run it, so that it is known to work and warm.
 
@@ -144,6 +142,8 @@ def open_engines(name: str, bundle: Bundle, threads: int | None, count: int) -> 
         threads: how many threads may compute; None for all that can be used. They are shared out.
         count: how many engines, each with buffers of its own, that may run at once in a thread
             each. More give more frames a second and take longer for each. Each is to be closed.
+        remember: keep what was found out for the next time, in the user's cache folder: which
+            engine is the fastest, and what OpenVINO compiled.
 
     Raises:
         UsageError: no engine has that name, or `threads` is below 1.
@@ -152,97 +152,45 @@ def open_engines(name: str, bundle: Bundle, threads: int | None, count: int) -> 
     if threads is not None and threads < 1:
         raise UsageError(f"expected at least 1 thread, found {threads}; leave it out for all cores")
     if name == "auto":
-        return _open_fastest(bundle, threads, count)
+        from edge_mtl.runtime.engines.fastest import open_fastest
+
+        return open_fastest(bundle, threads, count, remember)
     if name not in ENGINES:
         raise UsageError(
             f"no engine is called {name!r}; these are known: auto, {', '.join(ENGINES)}"
         )
     try:
-        return _open(name, bundle, threads, count)
+        return open_warm(name, bundle, threads, count, remember)
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
         remedy = install_command(missing if missing in EXTRA_OF else ENGINES[name].module)
         raise EdgeMtlError(f"the engine {name} is not installed ({error}): {remedy}") from error
 
 
-def _open(name: str, bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
-    engines = ENGINES[name].open(bundle, threads, count)
+def open_warm(
+    name: str, bundle: Bundle, threads: int | None, count: int, remember: bool
+) -> list[Engine]:
+    """The engines of a row of `ENGINES`, of which each has run; arguments as of `open_engines`.
+
+    Raises:
+        ImportError: it is not installed.
+        EdgeMtlError: it refuses the network.
+    """
+    engines = ENGINES[name].open(bundle, threads, count, remember)
     try:
         for engine in engines:
             engine.image.fill(0)
             engine.infer()
     except Exception as error:  # every engine raises types of its own
-        _close(engines)
+        close_all(engines)
         raise refusal(name, bundle, error) from error
     return engines
 
 
-def _close(engines: Iterable[Engine]) -> None:
+def close_all(engines: Iterable[Engine]) -> None:
+    """Close each of them."""
     for engine in engines:
         engine.close()
-
-
-def _open_fastest(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
-    """Open every installed engine in turn and keep the one with the lowest median latency."""
-    opened: list[list[Engine]] = []
-    problems: list[EdgeMtlError] = []
-    suitable = {name: entry for name, entry in ENGINES.items() if entry.suits(bundle)}
-    for name in suitable:
-        engines = _open_if_usable(name, bundle, threads, count, problems)
-        if engines:
-            opened.append(engines)
-    if not opened:
-        if problems:
-            raise problems[0]
-        extras = sorted({entry.extra for entry in suitable.values()})
-        raise EdgeMtlError(
-            f"no engine is installed, expected one of {', '.join(suitable)}: "
-            f"pip install 'edge-mtl[{','.join(extras)}]'"
-        )
-    for problem in problems:
-        _log.warning("%s", problem)
-    if len(opened) == 1:
-        _log.info("engine auto: %s, the only one that runs this network here", opened[0][0].name)
-        return opened[0]
-    times_ms = [_median_ms(engines[0]) for engines in opened]
-    fastest = opened[times_ms.index(min(times_ms))]
-    for engines in opened:
-        if engines is not fastest:
-            _close(engines)
-    measured = zip(opened, times_ms, strict=True)
-    _log.info(
-        "engine auto: %s (%s)",
-        fastest[0].name,
-        ", ".join(f"{engines[0].name} {time_ms:.2f} ms" for engines, time_ms in measured),
-    )
-    return fastest
-
-
-def _open_if_usable(
-    name: str, bundle: Bundle, threads: int | None, count: int, problems: list[EdgeMtlError]
-) -> list[Engine]:
-    """The engines; none where it is not installed or, with a note in `problems`, does not fit."""
-    try:
-        return _open(name, bundle, threads, count)
-    except ImportError as error:
-        _log.debug("engine %s is not installed: %s", name, error)
-    except EdgeMtlError as error:
-        problems.append(error)
-    return []
-
-
-def _median_ms(engine: Engine) -> float:
-    """The median latency over at most `_TRIAL_S` seconds; at least 3 runs, the first left out."""
-    engine.infer()
-    times_ms: list[float] = []
-    start = time.perf_counter()
-    while len(times_ms) < 3 or (
-        len(times_ms) < _TRIAL_RUNS and time.perf_counter() - start < _TRIAL_S
-    ):
-        begin = time.perf_counter()
-        engine.infer()
-        times_ms.append((time.perf_counter() - begin) * 1e3)
-    return median(times_ms)
 
 
 def refusal(name: str, bundle: Bundle, error: Exception) -> EdgeMtlError:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import openvino
 from numpy.typing import NDArray
 
 from edge_mtl.bundle import Bundle
+from edge_mtl.cache_folder import cache_folder
 from edge_mtl.runtime.engines import check_edges, edge_buffers, refusal
 
 
@@ -28,6 +31,9 @@ def core() -> Any:
 class OpenVinoEngine:
     """A bundle's network in OpenVINO, on buffers that are allocated once and shared with it.
 
+    Compiling takes longer than all else of a start; with `remember` what was compiled is kept in
+    the user's cache folder, and OpenVINO looks there whether it fits.
+
     What the network holds in float is computed in float32, although OpenVINO would choose bfloat16
     on processors that have it: the accuracy that the manifest states was measured so.
 
@@ -37,16 +43,23 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, bundle: Bundle, threads: int | None, count: int = 1) -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int | None, count: int = 1, remember: bool = False
+    ) -> None:
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads:
             options["INFERENCE_NUM_THREADS"] = str(threads)
         if count > 1:
             options["NUM_STREAMS"] = str(count)
+        folder = _writable_cache() if remember else None
+        if folder is not None:
+            options["CACHE_DIR"] = str(folder)
         try:
             compiled = core().compile_model(core().read_model(bundle.network), "CPU", options)
         except Exception as error:  # its types have no public base class
             raise refusal(self.name, bundle, error) from error
+        if folder is not None:
+            _prune(folder)
         network = {
             name: (
                 tuple(size.get_length() if size.is_static else None for size in edge.partial_shape),
@@ -90,3 +103,25 @@ class OpenVinoEngine:
 
 
 _DTYPES = {"f32": "float32", "f16": "float16", "u8": "uint8", "i8": "int8"}
+
+_KEPT_NETWORKS = 16
+
+
+def _writable_cache() -> Path | None:
+    """Where compiled networks are kept; None where nothing can be written, as in a container."""
+    folder = cache_folder("openvino")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _prune(folder: Path) -> None:
+    """Keep the newest: a network that was exported anew leaves its old one behind."""
+    try:
+        blobs = sorted(folder.glob("*.blob"), key=lambda each: -each.stat().st_mtime)
+        for each in blobs[_KEPT_NETWORKS:]:
+            each.unlink()
+    except OSError:  # another process is at it
+        return

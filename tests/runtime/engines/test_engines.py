@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ from numpy.typing import NDArray
 from edge_mtl.bundle import NETWORK, Bundle
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.runtime import engines
-from edge_mtl.runtime.engines import ENGINES, Engine, EngineEntry, open_engine, open_engines
+from edge_mtl.runtime.engines import ENGINES, open_engine, open_engines
 from edge_mtl.tensor_spec import TensorSpec
 
 NAMES = "onnxruntime", "openvino"  # those that take no GPU
@@ -167,80 +164,6 @@ def test_unknown_names_and_thread_counts(tiny_bundle: Bundle) -> None:
         open_engine("onnxrt", tiny_bundle)
     with pytest.raises(UsageError, match="at least 1 thread, found 0"):
         open_engine("auto", tiny_bundle, 0)
-
-
-class StubEngine:
-    """Takes a known time and remembers whether it was closed."""
-
-    def __init__(self, name: str, bundle: Bundle, latency_s: float) -> None:
-        self.name = name
-        self.input_tensor = bundle.manifest.input
-        self.output_tensors = bundle.manifest.outputs
-        self.image: NDArray[Any] = np.zeros(1)
-        self.planes: Mapping[str, NDArray[Any]] = {}
-        self.plane_tensors = bundle.manifest.planes
-        self.outputs: Mapping[str, NDArray[Any]] = {}
-        self.closed = False
-        self._latency_s = latency_s
-
-    def infer(self) -> None:
-        time.sleep(self._latency_s)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def table(*stubs: StubEngine | Exception) -> dict[str, EngineEntry]:
-    def opener(stub: StubEngine | Exception) -> Any:
-        def open_stub(bundle: Bundle, threads: int | None, count: int) -> list[Engine]:
-            if isinstance(stub, Exception):
-                raise stub
-            return [stub]
-
-        return open_stub
-
-    return {f"stub{i}": EngineEntry(f"m{i}", "cpu", opener(s)) for i, s in enumerate(stubs)}
-
-
-def test_auto_takes_the_faster_and_closes_the_other(
-    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    slow, fast = StubEngine("slow", tiny_bundle, 0.02), StubEngine("fast", tiny_bundle, 0.002)
-    monkeypatch.setattr(engines, "ENGINES", table(slow, fast))
-    caplog.set_level(logging.INFO, "edge_mtl")
-    start = time.perf_counter()
-    assert open_engine("auto", tiny_bundle) is fast
-    assert time.perf_counter() - start < 1.0
-    assert (slow.closed, fast.closed) == (True, False)
-    assert "engine auto: fast (slow 2" in caplog.text
-
-
-def test_auto_takes_what_works(
-    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    works = StubEngine("works", tiny_bundle, 0.0)
-    refuses, absent = EdgeMtlError("refused"), ModuleNotFoundError("absent")
-    monkeypatch.setattr(engines, "ENGINES", table(refuses, absent, works))
-    assert open_engine("auto", tiny_bundle) is works
-    assert "refused" in caplog.text
-    monkeypatch.setattr(engines, "ENGINES", table(absent, refuses))
-    with pytest.raises(EdgeMtlError, match="refused"):
-        open_engine("auto", tiny_bundle)
-
-
-def test_an_engine_that_fails_on_its_first_run_is_closed(
-    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stub = StubEngine("stub0", tiny_bundle, 0.0)
-
-    def fail() -> None:
-        raise RuntimeError("first line\nno kernel for Conv\n")
-
-    monkeypatch.setattr(stub, "infer", fail)
-    monkeypatch.setattr(engines, "ENGINES", table(stub))
-    with pytest.raises(EdgeMtlError, match=r"stub0 refuses the network \(no kernel for Conv\)"):
-        open_engine("stub0", tiny_bundle)
-    assert stub.closed
 
 
 def test_what_to_install_where_no_engine_is(
