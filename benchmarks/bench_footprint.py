@@ -78,19 +78,27 @@ def test_from_the_interpreter_to(
     _add(report, benchmark, case, min(rest), IMPORT_S if name == "import" else None)
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "auto"])
 @pytest.mark.benchmark(group="footprint")
 def test_the_first_result_of_a_run(
-    benchmark: BenchmarkFixture, report: Report, clip: Path, empty_cache: None, engine: str
+    benchmark: BenchmarkFixture,
+    report: Report,
+    clip: Path,
+    empty_cache: None,
+    engine: str,
+    lanes: int,
 ) -> None:
-    """From the command to its first line of results, and the most memory that all frames took."""
+    """From the command to its first line of results, and the most memory that all frames took; with
+    one lane, as cameras have it, and with two, as files."""
+    about = f"run --engine {engine} --lanes {lanes}"
 
     def run() -> dict[str, float]:
         command = Path(sys.executable).with_name("edge-mtl")
-        options = f"run driving-s --source {clip} --jsonl - --engine {engine}"
+        options = f"{about} driving-s --source {clip} --jsonl -".split()
         start = time.perf_counter()
         process = subprocess.Popen(
-            [command, *options.split()],
+            [command, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
@@ -108,18 +116,14 @@ def test_the_first_result_of_a_run(
 
     first, *rest = _rounds(benchmark, run)
     report.note(
-        f"run with --engine {engine}, the first time: {first['seconds']:.2f} s to its first "
-        f"result, {first['resident_mb']:.0f} MB at most"
+        f"{about}, the first time: {first['seconds']:.2f} s to its first result, "
+        f"{first['resident_mb']:.0f} MB at most"
     )
     seconds = min(each["seconds"] for each in rest)
-    case = f"run with --engine {engine}, first result"
-    _add(report, benchmark, case, seconds, FIRST_RESULT_S)
+    _add(report, benchmark, f"{about}, first result", seconds, FIRST_RESULT_S)
     resident_mb = max(each["resident_mb"] for each in rest)
     benchmark.extra_info["resident_mb"] = resident_mb
-    report.note(
-        f"run with --engine {engine}: {resident_mb:.0f} MB resident at most, wanted "
-        f"{RESIDENT_MB:.0f}"
-    )
+    report.note(f"{about}: {resident_mb:.0f} MB resident at most, wanted {RESIDENT_MB:.0f}")
 
 
 def _rounds(benchmark: BenchmarkFixture, measured: Callable[[], Any]) -> list[Any]:
