@@ -1,4 +1,4 @@
-"""The arrays that one call of a head kernel writes, and the scenes that they hold."""
+"""The arrays that one call of a head kernel writes, and the scenes that they make."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Classification, Detections, Mask, Poses, Scene
 from edge_mtl.spec import ModelSpec
 
+Masks: TypeAlias = list[NDArray[np.uint8]]
+"""Of one frame: (H, W) each, by task in the spec's order."""
 _Boxes: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
 _Poses: TypeAlias = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 
 
 class HeadResults(msgspec.Struct):
-    """The results of every task for each of F frames, by task in the spec's order.
+    """The results of F frames but their masks, by task in the spec's order.
 
-    masks: by frame: (H, W) uint8 each.
     boxes: corners (F, max_boxes, 4) and scores (F, max_boxes) float32, classes (F, max_boxes)
         int32. Those of decoded detections come last.
     poses: rows (F, max_boxes) int32, points (F, max_boxes, K, 2) and scores (F, max_boxes, K)
@@ -30,21 +31,13 @@ class HeadResults(msgspec.Struct):
     class_scores: (F, C) float32 each.
     """
 
-    masks: list[list[NDArray[np.uint8]]]
     boxes: list[_Boxes]
     poses: list[_Poses]
     class_scores: list[NDArray[np.float32]]
 
     @classmethod
-    def room(
-        cls, spec: ModelSpec, placements: Sequence[Placement], mask_size: MaskSize
-    ) -> HeadResults:
-        """Arrays for frames that lie so in the input, with masks as of `edge_mtl.ops.FusedHead`."""
-        frames = len(placements)
-        masks = []
-        for placement in placements:
-            width, height = reference.mask_extent(placement, mask_size)
-            masks.append([np.empty((height, width), np.uint8) for _ in spec.segmentations])
+    def room(cls, spec: ModelSpec, frames: int) -> HeadResults:
+        """Arrays for so many frames."""
         boxes, most = [], {}
         for task in spec.box_tasks:
             n = most[task.name] = task.max_boxes
@@ -60,32 +53,29 @@ class HeadResults(msgspec.Struct):
         class_scores = [
             np.empty((frames, len(group.classes)), np.float32) for group in spec.classifications
         ]
-        return cls(masks, boxes, poses, class_scores)
+        return cls(boxes, poses, class_scores)
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """All of them."""
         several = (*self.boxes, *self.poses)
-        return (
-            *(mask for masks in self.masks for mask in masks),
-            *(array for arrays in several for array in arrays),
-            *self.class_scores,
-        )
+        return (*(array for arrays in several for array in arrays), *self.class_scores)
 
     def scenes(
         self,
         spec: ModelSpec,
         placements: Sequence[Placement],
+        masks: Sequence[Masks],
         box_counts: Sequence[Sequence[int]],
         pose_counts: Sequence[Sequence[int]],
     ) -> list[Scene]:
-        """What was seen in each frame: by frame, of each task with boxes and of each pose task, so
-        many rows."""
+        """What was seen in each frame: by frame, its masks, and of each task with boxes and of each
+        pose task, so many rows."""
         scenes = []
         # By index: four calls of zip(strict=True) would take a third of the time.
         for frame, placement in enumerate(placements):
-            masks, detections, poses, classifications = {}, {}, {}, {}
+            labels, detections, poses, classifications = {}, {}, {}, {}
             for i, segmentation in enumerate(spec.segmentations):
-                masks[segmentation.name] = Mask(segmentation.classes, self.masks[frame][i])
+                labels[segmentation.name] = Mask(segmentation.classes, masks[frame][i])
             for i, task in enumerate(spec.box_tasks):
                 (corners, scores, class_ids), n = self.boxes[i], box_counts[frame][i]
                 detections[task.name] = Detections(
@@ -99,5 +89,11 @@ class HeadResults(msgspec.Struct):
             for i, group in enumerate(spec.classifications):
                 of_classes = self.class_scores[i][frame]
                 classifications[group.name] = Classification(group.classes, of_classes)
-            scenes.append(Scene(placement.frame_size, detections, masks, poses, classifications))
+            scenes.append(Scene(placement.frame_size, detections, labels, poses, classifications))
         return scenes
+
+
+def mask_room(spec: ModelSpec, placement: Placement, mask_size: MaskSize) -> Masks:
+    """The masks of a frame that lies so in the input; see `edge_mtl.ops.FusedHead`."""
+    width, height = reference.mask_extent(placement, mask_size)
+    return [np.empty((height, width), np.uint8) for _ in spec.segmentations]

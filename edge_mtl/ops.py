@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edge_mtl import reference
 from edge_mtl.array_pool import ArrayPool
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.head_results import HeadResults
+from edge_mtl.head_results import HeadResults, Masks, mask_room
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.scene import Scene
@@ -34,6 +34,9 @@ _LevelTuple: TypeAlias = tuple[int, _TensorTuple, _TensorTuple]
 
 _MAX_CLASSES = 255
 """What the compiled head takes, as in kernels/limits.h; the twin does wider classifications."""
+
+_REMEMBERED = 8
+"""Of how many frames results are under way at once, as long as sinks do not lag behind."""
 
 _why_not_compiled: str | None = None
 try:
@@ -132,7 +135,9 @@ class FusedHead:
         self._by_name = {tensor.name: tensor for tensor in tensors}
         self._tensors = _matched(spec, self._by_name)
         self._batch = self._tensors[0].shape[0]
-        self._pool = ArrayPool(HeadResults.arrays)
+        # Masks by frame and the rest by batch: batches of cameras that differ are not all alike.
+        self._results = ArrayPool(HeadResults.arrays, _REMEMBERED + self._batch)
+        self._masks: ArrayPool[Masks] = ArrayPool(lambda each: each, _REMEMBERED * self._batch)
         if not _why_not_compiled:
             self._build(threads)
 
@@ -220,14 +225,14 @@ class FusedHead:
                 )
                 for frame, placement in enumerate(placements)
             ]
-        results = self._pool.take(
-            (mask_size, tuple(placements)),
-            lambda: HeadResults.room(spec, placements, mask_size),
-        )
+        frames = len(placements)
+        results = self._results.take(frames, lambda: HeadResults.room(spec, frames))
+        # Each in a list of its own, or the next frame of that size would get the same ones.
+        masks = [list(self._mask_room(each, mask_size)) for each in placements]
         counts = self._kernel(
             list(map(raw.__getitem__, self._raw_names)),
             [placement.numbers for placement in placements],
-            results.masks,
+            masks,
             results.boxes,
             results.poses,
             [each for each in results.class_scores if each.shape[1] <= _MAX_CLASSES],
@@ -237,7 +242,12 @@ class FusedHead:
                 tensor, logits = self._by_name[task.name], raw[task.name]
                 for i, row in enumerate(scores):
                     row[:] = reference.classify(task, tensor, logits[i : i + 1]).scores
-        return results.scenes(spec, placements, *counts)
+        return results.scenes(spec, placements, masks, *counts)
+
+    def _mask_room(self, placement: Placement, mask_size: MaskSize) -> Masks:
+        return self._masks.take(
+            (mask_size, placement), lambda: mask_room(self._spec, placement, mask_size)
+        )
 
 
 def check_tensors(spec: ModelSpec, image: TensorSpec, outputs: Sequence[TensorSpec]) -> None:

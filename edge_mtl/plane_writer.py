@@ -37,7 +37,7 @@ class PlaneWriter:
         self._writers: dict[str, _OneWriter] = {}
         for plane, expected in zip(spec.planes, spec.plane_tensors, strict=True):
             tensor = by_name.get(plane.name)
-            if tensor is None or tensor.shape != expected.shape:
+            if tensor is None or tensor.shape[1:] != expected.shape[1:]:
                 raise EdgeMtlError(
                     f"model {spec.name!r} needs an input {plane.name!r} of shape {expected.shape}, "
                     f"the engine has {tensor.shape if tensor else 'none'}: build the engine from "
@@ -50,13 +50,15 @@ class PlaneWriter:
         planes: Mapping[str, NDArray[np.uint8]],
         placement: Placement,
         out: Mapping[str, NDArray[Any]],
+        item: int = 0,
     ) -> None:
         """Write the planes of a frame into the engine's buffers.
 
         Args:
             planes: by name, (H, W) uint8 of the frame's size; others than the model's are left.
             placement: where the frame lies in the input.
-            out: by name, (1, 1, height, width) in the tensor's dtype.
+            out: by name, (N, 1, height, width) in the tensor's dtype.
+            item: which of the N frames it is.
 
         Raises:
             EdgeMtlError: a plane is missing, is no such array, or is not of the frame's size.
@@ -74,7 +76,7 @@ class PlaneWriter:
                     f"expected the plane {name!r} to be ({height}, {width}) uint8 as its frame is, "
                     f"found {plane.shape} {plane.dtype}: register it to the frame"
                 )
-            write(plane, placement, out[name])
+            write(plane, placement, out[name][item])
 
 
 class _OneWriter:
@@ -92,4 +94,4 @@ class _OneWriter:
             self._picture = np.zeros((*plane.shape, 3), np.uint8)
         self._picture[:, :, 2] = plane  # red, which comes out first
         self._preprocess([self._picture], [placement], self._written)
-        out[0, 0] = self._written[0, 0]
+        out[0] = self._written[0, 0]

@@ -92,6 +92,12 @@ def tiny_bundle(tiny_spec: ModelSpec) -> Bundle:
 
 
 @pytest.fixture(scope="session")
+def tiny_bundle_of_3(tiny_spec: ModelSpec) -> Bundle:
+    """The same network for three frames at a time."""
+    return make_bundle(tiny_spec, "float32", batch=3)
+
+
+@pytest.fixture(scope="session")
 def tiny_bundle_8bit(tiny_spec: ModelSpec) -> Bundle:
     """The same network with uint8 pixels in and uint8 logits out."""
     return make_bundle(tiny_spec, "uint8")
@@ -111,9 +117,15 @@ def tiny_bundle_half(tiny_spec: ModelSpec) -> Bundle:
     return make_bundle(tiny_spec, "float16")
 
 
-def make_bundle(spec: ModelSpec, edges: Literal["float32", "float16", "uint8"]) -> Bundle:
+def make_bundle(
+    spec: ModelSpec, edges: Literal["float32", "float16", "uint8"], batch: int = 1
+) -> Bundle:
     """A bundle of random convolutions, in memory."""
-    input_tensor, outputs = spec.input_tensor, spec.output_tensors
+    input_tensor, *rest = (
+        msgspec.structs.replace(each, shape=(batch, *each.shape[1:]))
+        for each in (spec.input_tensor, *spec.output_tensors)
+    )
+    outputs = tuple(rest)
     if edges == "uint8":
         input_tensor = _quantized(input_tensor, 0.02, 118)
         outputs = tuple(_quantized(each, EDGE_SCALE, EDGE_ZERO_POINT) for each in outputs)

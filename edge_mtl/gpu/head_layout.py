@@ -215,7 +215,6 @@ class HeadLayout:
         spec, frames = self._spec, range(len(self._placements))
         array = {key: field.of(results) for key, field in self._results.fields.items()}
         return HeadResults(
-            masks=[[array[task.name, str(n)] for task in spec.segmentations] for n in frames],
             boxes=[
                 (array[name, "boxes"], array[name, "scores"], array[name, "class_ids"])
                 for name in (task.name for task in spec.box_tasks)
@@ -228,6 +227,7 @@ class HeadLayout:
         ).scenes(
             spec,
             self._placements,
+            [[array[task.name, str(n)] for task in spec.segmentations] for n in frames],
             [[int(array[task.name, "found"][n]) for task in spec.box_tasks] for n in frames],
             [[int(array[task.name, "found"][n]) for task in spec.poses] for n in frames],
         )

@@ -44,7 +44,8 @@ class TorchEngine:
         }
 
     @torch.inference_mode()
-    def infer(self) -> None:
+    def infer(self, frames: int = 1) -> None:
+        """As of `Engine`; it takes one frame."""
         raw = self._run(torch.from_numpy(self.image).to(self._device))
         for name, buffer in self.outputs.items():
             torch.from_numpy(buffer).copy_(raw[name])

@@ -33,8 +33,8 @@ class TorchGpuEngine(TorchEngine):
         torch.cuda.synchronize()
 
     @torch.inference_mode()
-    def enqueue(self, stream: Any) -> None:
-        """As of `GpuEngine`."""
+    def enqueue(self, stream: Any, frames: int = 1) -> None:
+        """As of `GpuEngine`; it takes one frame."""
         ours = torch.cuda.ExternalStream(stream.handle)  # type: ignore[no-untyped-call]
         with torch.cuda.stream(ours):
             raw = self._run(self.on_gpu[self.input_tensor.name])

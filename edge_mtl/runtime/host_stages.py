@@ -1,10 +1,10 @@
-"""`HostStages`: a frame through kernels on the processor and an engine with buffers there."""
+"""`HostStages`: frames through kernels on the processor and an engine with buffers there."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,9 @@ _MOST_KERNEL_THREADS = 4
 
 
 class HostStages:
-    """What a pipeline does with a frame, on the processor. Arguments are those of `Pipeline`.
+    """What a pipeline does with frames, on the processor. Arguments are those of `Pipeline`.
 
-    The picture and the raw outputs are left in the engine's buffers.
+    The pictures and the raw outputs are left in the engine's buffers.
 
     Raises:
         EdgeMtlError: the engine's tensors are not those of the spec.
@@ -41,25 +41,26 @@ class HostStages:
 
     def __call__(
         self,
-        frame: NDArray[np.uint8],
-        planes: Mapping[str, NDArray[np.uint8]],
-        placement: Placement,
-    ) -> tuple[Scene, dict[str, float]]:
-        """What was seen in a frame that lies so in the input, and the milliseconds of each stage.
+        frames: Sequence[NDArray[np.uint8]],
+        planes: Sequence[Mapping[str, NDArray[np.uint8]]],
+        placements: Sequence[Placement],
+    ) -> tuple[list[Scene], dict[str, float]]:
+        """What was seen in frames that lie so in the input, and the milliseconds of each stage.
 
         Raises:
-            EdgeMtlError: a plane is missing or does not fit the frame.
+            EdgeMtlError: a plane is missing or does not fit its frame.
         """
         engine = self._engine
         start_ns = time.perf_counter_ns()
-        self._preprocess([frame], [placement], engine.image)
-        self._write_planes(planes, placement, engine.planes)
+        self._preprocess(frames, placements, engine.image)
+        for i, placement in enumerate(placements):
+            self._write_planes(planes[i], placement, engine.planes, i)
         preprocessed_ns = time.perf_counter_ns()
-        engine.infer()
+        engine.infer(len(frames))
         inferred_ns = time.perf_counter_ns()
-        [scene] = self._head(engine.outputs, [placement], self._mask_size)
+        scenes = self._head(engine.outputs, placements, self._mask_size)
         done_ns = time.perf_counter_ns()
-        return scene, {
+        return scenes, {
             "preprocess": (preprocessed_ns - start_ns) / 1e6,
             "engine": (inferred_ns - preprocessed_ns) / 1e6,
             "head": (done_ns - inferred_ns) / 1e6,

@@ -1,9 +1,9 @@
-"""`Pipeline`: one camera frame in, one `Scene` out."""
+"""`Pipeline`: a camera's frame in, a `Scene` out; or those of several cameras at once."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,33 +17,34 @@ from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
-from edge_mtl.runtime.engines import Engine, GpuEngine, open_engines
+from edge_mtl.runtime.engines import Engine, GpuEngine, Opening, open_engines
 from edge_mtl.runtime.host_stages import HostStages
 from edge_mtl.scene import Scene
-from edge_mtl.spec import ModelSpec
+from edge_mtl.spec import MAX_FRAMES, ModelSpec
 
 if TYPE_CHECKING:
-    from edge_mtl.runtime.sources import Source
+    from edge_mtl.runtime.sources import Frame, Source
 
 
 class Stages(Protocol):
-    """What a pipeline does with a frame, on the processor or on a GPU."""
+    """What a pipeline does with frames, on the processor or on a GPU."""
 
     def __call__(
         self,
-        frame: NDArray[np.uint8],
-        planes: Mapping[str, NDArray[np.uint8]],
-        placement: Placement,
-    ) -> tuple[Scene, dict[str, float]]:
-        """What was seen in a frame that lies so in the input, and the milliseconds of "preprocess",
-        "engine" and "head"."""
+        frames: Sequence[NDArray[np.uint8]],
+        planes: Sequence[Mapping[str, NDArray[np.uint8]]],
+        placements: Sequence[Placement],
+    ) -> tuple[list[Scene], dict[str, float]]:
+        """What was seen in as many frames as the engine takes, or fewer, each with its planes, that
+        lie so in the input, and the milliseconds of "preprocess", "engine" and "head"."""
 
     def close(self) -> None:
         """Release what is held beside the engine. Twice does no harm."""
 
 
 class Pipeline:
-    """Preprocessing, an engine and the head for one frame at a time. Not safe across threads.
+    """Preprocessing, an engine and the head for one frame at a time, or for as many as the engine
+    takes. Not safe across threads.
 
     Where the engine runs on a GPU, so do preprocessing and head, in one CUDA graph with it.
 
@@ -57,8 +58,8 @@ class Pipeline:
             `engine.outputs`, which on a GPU costs the ways there and back.
 
     Raises:
-        EdgeMtlError: the engine is built for several frames, its tensors are not those of the spec,
-            or a GPU cannot run the kernels.
+        EdgeMtlError: the engine's tensors are not those of the spec, or a GPU cannot run the
+            kernels.
     """
 
     def __init__(
@@ -70,17 +71,16 @@ class Pipeline:
         threads: int | None = None,
         raw_on_host: bool = False,
     ) -> None:
-        for tensor in (engine.input_tensor, *engine.output_tensors):
-            if tensor.shape[0] != 1:
-                raise EdgeMtlError(
-                    "a pipeline looks at one frame at a time, the engine's tensor "
-                    f"{tensor.name!r} is of {tensor.shape[0]}: export the model with batch 1"
-                )
         self.spec = spec
         self.engine = engine
         self.mask_size = mask_size
         self._stages = _stages(spec, engine, mask_size, threads, raw_on_host)
-        self._placement = Placement.fit(spec.input.size, spec.input)
+        self._placements: dict[tuple[int, int], Placement] = {}
+
+    @property
+    def most_frames(self) -> int:
+        """How many frames `batch` takes."""
+        return self.engine.input_tensor.shape[0]
 
     @classmethod
     def open(
@@ -133,14 +133,19 @@ class Pipeline:
         engine: str = "auto",
         threads: int | None = None,
         mask_size: MaskSize = "frame",
+        frames: int = 1,
     ) -> list[Pipeline]:
         """Open a bundle's engine once for several pipelines, each for a thread of its own.
 
         They share out `threads`: more of them give more frames a second and take longer for each.
         Which engine is the fastest is measured once for a network and a machine, and kept.
         Other arguments and errors as of `open`.
+
+        Args:
+            frames: the most that one gets at a time. Whether it takes as many is the engine's:
+                see `most_frames`.
         """
-        engines = open_engines(engine, bundle, threads, count, remember=True)
+        engines = open_engines(engine, bundle, Opening(threads, count, frames, remember=True))
         # Kernels of several pipelines at once would take each other's threads.
         each = threads if count == 1 else max(1, (threads or len(os.sched_getaffinity(0))) // count)
         try:
@@ -170,10 +175,40 @@ class Pipeline:
         Raises:
             EdgeMtlError: the frame is no such array, or a plane is missing or does not fit it.
         """
-        scene, stages_ms = self._stages(frame, planes or {}, self._place(frame))
+        [scene], stages_ms = self._stages([frame], [planes or {}], [self._place(frame)])
         return msgspec.structs.replace(
             scene, frame_index=frame_index, captured_ns=captured_ns, stages_ms=stages_ms
         )
+
+    def batch(self, frames: Sequence[Frame]) -> list[Scene]:
+        """Look at several frames at once, as of several cameras; they may differ in size.
+
+        Args:
+            frames: 1 to `most_frames`.
+
+        Returns:
+            The scene of each, with its number and time of capture. The milliseconds of the stages
+            are those of the whole batch.
+
+        Raises:
+            EdgeMtlError: as of a call for one of the frames, or there are too many.
+        """
+        if not 1 <= len(frames) <= self.most_frames:
+            raise EdgeMtlError(
+                f"expected 1 to {self.most_frames} frames at once, found {len(frames)}; an engine "
+                "for more is built with edge-mtl export --batch"
+            )
+        scenes, stages_ms = self._stages(
+            [frame.image for frame in frames],
+            [frame.planes for frame in frames],
+            [self._place(frame.image) for frame in frames],
+        )
+        return [
+            msgspec.structs.replace(
+                scene, frame_index=frame.index, captured_ns=frame.captured_ns, stages_ms=stages_ms
+            )
+            for scene, frame in zip(scenes, frames, strict=True)
+        ]
 
     def stream(self, source: str | Source) -> Iterator[Scene]:
         """The scenes of a source, until it ends. The source is closed with the iterator.
@@ -216,7 +251,7 @@ class Pipeline:
         self.close()
 
     def _place(self, frame: NDArray[Any]) -> Placement:
-        """Where the frame lies in the network's input; kept until a frame has another size."""
+        """Where the frame lies in the network's input; kept for the sizes of several cameras."""
         if not isinstance(frame, np.ndarray):
             raise EdgeMtlError(
                 f"expected a frame as a (H, W, 3) uint8 array, found {type(frame).__name__}; "
@@ -228,9 +263,12 @@ class Pipeline:
                 f"found {frame.shape} {frame.dtype}; convert it, for example with cv2.cvtColor"
             )
         size = frame.shape[1], frame.shape[0]
-        if size != self._placement.frame_size:
-            self._placement = Placement.fit(size, self.spec.input)
-        return self._placement
+        placement = self._placements.get(size)
+        if placement is None:
+            if len(self._placements) == MAX_FRAMES:
+                self._placements.clear()
+            placement = self._placements[size] = Placement.fit(size, self.spec.input)
+        return placement
 
 
 def _stages(

@@ -217,7 +217,7 @@ def test_lesson_check_names_the_engine_that_goes_wrong(
     class UpsideDown(OnnxRuntimeEngine):
         name = "a new engine"
 
-        def infer(self) -> None:
+        def infer(self, frames: int = 1) -> None:
             super().infer()
             for output in self.outputs.values():
                 output[:] = output[:, ::-1, ::-1].copy()

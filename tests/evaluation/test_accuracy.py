@@ -75,7 +75,7 @@ class Oracle:
         self._wrong = wrong
         self._score = score
 
-    def infer(self) -> None:
+    def infer(self, frames: int = 1) -> None:
         value = np.abs(self.image[0, 0, ::4, ::4, None] - self._values[:3]).argmin(-1)
         classes = np.array([1, 0, 2])[value]  # the data set's ids, in the spec's order
         if self._wrong:

@@ -43,7 +43,7 @@ class Changed:
         self.output_tensors = engine.output_tensors
         self.outputs = {name: np.zeros_like(each) for name, each in engine.outputs.items()}
 
-    def infer(self) -> None:
+    def infer(self, frames: int = 1) -> None:
         self._engine.infer()
         for name, buffer in self.outputs.items():
             buffer[:] = self._change(self._engine.outputs[name])

@@ -47,7 +47,7 @@ class Reader:
             tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self.output_tensors
         }
 
-    def infer(self) -> None:
+    def infer(self, frames: int = 1) -> None:
         planes = self.image[:, :, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
         self.outputs["classes"][:] = 10 * planes
         white = planes.min(1) > 0.9
@@ -110,7 +110,7 @@ def test_the_mirror_image_counts_as_much(image: np.ndarray, mirror: bool, label:
     equally likely at the right, and in the mirror green is certain there."""
 
     class LeftEyed(Reader):
-        def infer(self) -> None:
+        def infer(self, frames: int = 1) -> None:
             super().infer()
             self.outputs["classes"][:, 1, :, 6:] = -20.0
 

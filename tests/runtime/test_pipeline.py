@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +17,9 @@ from edge_mtl.placement import Placement
 from edge_mtl.runtime.engines import open_engine
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.runtime.sources import Frame
+from edge_mtl.scene import Scene
 from edge_mtl.spec import InputSpec, ModelSpec
 from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, SegmentationTask
-from edge_mtl.tensor_spec import TensorSpec
 
 pytest.importorskip("onnxruntime", reason="the extra cpu is not installed")
 
@@ -75,7 +76,7 @@ class FixedEngine:
             for tensor in self.output_tensors
         }
 
-    def infer(self) -> None:
+    def infer(self, frames: int = 1) -> None:
         pass
 
     def close(self) -> None:
@@ -236,12 +237,47 @@ def test_stream_of_a_file(tiny_bundle: Bundle, tiny_video: Path) -> None:
         assert sum(1 for _ in pipe.stream(str(tiny_video))) == 30
 
 
-def test_a_pipeline_takes_no_batches(tiny_spec: ModelSpec) -> None:
-    class Batched:
-        input_tensor = tiny_spec.input_tensor
-        output_tensors = tuple(
-            TensorSpec(each.name, (2, *each.shape[1:])) for each in tiny_spec.output_tensors
-        )
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_frames_of_different_sizes_at_once_are_as_one_at_a_time(
+    tiny_bundle: Bundle,
+    tiny_bundle_of_3: Bundle,
+    engine: str,
+    assert_same: Callable[[Scene, Scene], None],
+) -> None:
+    pytest.importorskip(engine, reason="the extra cpu is not installed")
+    sizes = [(48, 90), (123, 77), (64, 96)]
+    frames = [Frame(noise(*size, seed), 5 + seed, 7 + seed) for seed, size in enumerate(sizes)]
+    with (
+        Pipeline.from_bundle(tiny_bundle, engine, 1) as alone,
+        Pipeline.from_bundle(tiny_bundle_of_3, engine, 1) as pipe,
+    ):
+        assert (alone.most_frames, pipe.most_frames) == (1, 3)
+        expected = [alone.batch([frame])[0] for frame in frames]
+        for order in ([0, 1, 2], [2, 0], [1], [1, 0, 2]):
+            scenes = pipe.batch([frames[i] for i in order])
+            for i, scene in zip(order, scenes, strict=True):
+                assert_same(scene, expected[i])
+                assert (scene.frame_index, scene.captured_ns) == (5 + i, 7 + i)
+                assert scene.size == sizes[i][::-1]
+                assert list(scene.stages_ms) == ["preprocess", "engine", "head"]
+        assert_same(pipe(frames[1].image), expected[1])
+        with pytest.raises(EdgeMtlError, match=r"1 to 3 frames at once, found 4.*--batch"):
+            pipe.batch([*frames, frames[0]])
 
-    with pytest.raises(EdgeMtlError, match=r"one frame at a time, .* is of 2: .* batch 1"):
-        Pipeline(tiny_spec, Batched())  # type: ignore[arg-type]
+
+def test_nothing_is_allocated_for_a_batch_once_it_is_steady(tiny_bundle_of_3: Bundle) -> None:
+    """Masks of the frames' size take 0.9 MB and more each, and not all cameras are in every one."""
+    sizes = [(720, 1280), (1080, 1920), (720, 1280)]
+    frames = [Frame(noise(*size), 0, 0) for size in sizes]
+    orders = [[0, 1, 2], [1], [2, 1], [0], [0, 2], [1, 0]]
+    with Pipeline.from_bundle(tiny_bundle_of_3, "onnxruntime", 1) as pipe:
+        for order in orders:
+            pipe.batch([frames[i] for i in order])
+        tracemalloc.start()
+        try:
+            for order in orders * 3:
+                pipe.batch([frames[i] for i in order])
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 100_000

@@ -16,11 +16,11 @@ from edge_mtl.tensor_spec import TensorSpec
 
 
 class Engine(Protocol):
-    """A network that runs. Its buffers are allocated once, when it opens.
+    """A network that runs. Its buffers are allocated once, when it opens, for N frames at a time.
 
     name: such as "onnxruntime".
-    image: the input buffer, (1, 3, H, W); the pipeline writes the next picture into it.
-    planes: by name, the input buffers beside it, (1, 1, H, W); empty where there are none.
+    image: the input buffer, (N, 3, H, W); the pipeline writes the next pictures into it.
+    planes: by name, the input buffers beside it, (N, 1, H, W); empty where there are none.
     outputs: by name, the raw output buffers; they hold the last result until the next `infer`.
     input_tensor, plane_tensors, output_tensors: shape, dtype, scale and zero point of these
         buffers.
@@ -34,8 +34,9 @@ class Engine(Protocol):
     outputs: Mapping[str, NDArray[Any]]
     output_tensors: tuple[TensorSpec, ...]
 
-    def infer(self) -> None:
-        """Run the network from `image` and `planes` to `outputs`. Releases the interpreter lock."""
+    def infer(self, frames: int = 1) -> None:
+        """Run the network from the first so many of `image` and `planes` to those of `outputs`.
+        The others are left, or of no meaning. Releases the interpreter lock."""
 
     def close(self) -> None:
         """Release the network; the buffers are not to be used any more. Twice does no harm."""
@@ -54,10 +55,30 @@ class GpuEngine(Engine, Protocol):
     on_gpu: Mapping[str, Any]
     capturable: bool
 
-    def enqueue(self, stream: Any) -> None:
+    def enqueue(self, stream: Any, frames: int = 1) -> None:
         """Have a `pycuda.driver.Stream` bring `planes` to the GPU and run the network from the
-        picture in `on_gpu` to the raw outputs there. Does not wait; the GPU is owned
+        first so many pictures in `on_gpu` to the raw outputs there. Does not wait; the GPU is owned
         (`edge_mtl.gpu.context.owned_gpu`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How engines are opened.
+
+    threads: how many may compute; None for all that can be used. They are shared out.
+    count: how many engines, each with buffers of its own, that may run at once in a thread each.
+        More give more frames a second and take longer for each.
+    frames: the most that an engine gets at a time. It may take fewer, or more: what it was built
+        for (`export --batch`), and on a processor what the network was made for, one.
+        `input_tensor.shape[0]` says how many.
+    remember: keep what was found out for the next time, in the user's cache folder: which engine is
+        the fastest, and what OpenVINO compiled.
+    """
+
+    threads: int | None = None
+    count: int = 1
+    frames: int = 1
+    remember: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +87,13 @@ class EngineEntry:
 
     module: what must be importable; its distribution on PyPI has the same name.
     extra: the extra of edge-mtl that installs it.
-    open: makes engines from a bundle, a number of threads (None: all that it can use), how many of
-        them there are to be, and whether to remember: see `open_engines`.
+    open: makes the engines of a bundle.
     built: it runs an engine that the module built for this GPU, not the network itself.
     """
 
     module: str
     extra: str
-    open: Callable[[Bundle, int | None, int, bool], list[Engine]]
+    open: Callable[[Bundle, Opening], list[Engine]]
     built: bool = False
 
     def suits(self, bundle: Bundle) -> bool:
@@ -83,36 +103,32 @@ class EngineEntry:
         return not self.built or self.module in {manifest.target.replace("-", "_"), *modules}
 
 
-def _open_onnxruntime(
-    bundle: Bundle, threads: int | None, count: int, remember: bool
-) -> list[Engine]:
+def _open_onnxruntime(bundle: Bundle, how: Opening) -> list[Engine]:
     from edge_mtl.runtime.engines.ort import OnnxRuntimeEngine
 
-    first = OnnxRuntimeEngine(bundle, threads, count)
-    return [first, *(first.twin() for _ in range(1, count))]
+    first = OnnxRuntimeEngine(bundle, how.threads, how.count)
+    return [first, *(first.twin() for _ in range(1, how.count))]
 
 
-def _open_openvino(bundle: Bundle, threads: int | None, count: int, remember: bool) -> list[Engine]:
+def _open_openvino(bundle: Bundle, how: Opening) -> list[Engine]:
     from edge_mtl.runtime.engines.ov import OpenVinoEngine
 
-    first = OpenVinoEngine(bundle, threads, count, remember)
-    return [first, *(first.twin() for _ in range(1, count))]
+    first = OpenVinoEngine(bundle, how.threads, how.count, how.remember)
+    return [first, *(first.twin() for _ in range(1, how.count))]
 
 
-def _open_tensorrt(bundle: Bundle, threads: int | None, count: int, remember: bool) -> list[Engine]:
+def _open_tensorrt(bundle: Bundle, how: Opening) -> list[Engine]:
     from edge_mtl.runtime.engines.trt import TensorRtEngine
 
-    first = TensorRtEngine("tensorrt", bundle)
-    return [first, *(first.twin() for _ in range(1, count))]
+    first = TensorRtEngine("tensorrt", bundle, how.frames)
+    return [first, *(first.twin() for _ in range(1, how.count))]
 
 
-def _open_tensorrt_rtx(
-    bundle: Bundle, threads: int | None, count: int, remember: bool
-) -> list[Engine]:
+def _open_tensorrt_rtx(bundle: Bundle, how: Opening) -> list[Engine]:
     from edge_mtl.runtime.engines.trt import TensorRtEngine
 
-    first = TensorRtEngine("tensorrt-rtx", bundle)
-    return [first, *(first.twin() for _ in range(1, count))]
+    first = TensorRtEngine("tensorrt-rtx", bundle, how.frames)
+    return [first, *(first.twin() for _ in range(1, how.count))]
 
 
 ENGINES: Mapping[str, EngineEntry] = {
@@ -125,58 +141,51 @@ ENGINES: Mapping[str, EngineEntry] = {
 
 def open_engine(name: str, bundle: Bundle, threads: int | None = None) -> Engine:
     """One engine; arguments and errors as of `open_engines`."""
-    [engine] = open_engines(name, bundle, threads, 1)
+    [engine] = open_engines(name, bundle, Opening(threads))
     return engine
 
 
-def open_engines(
-    name: str, bundle: Bundle, threads: int | None, count: int, remember: bool = False
-) -> list[Engine]:
-    """Open a bundle's network in an engine, once, with buffers for several frames at a time, and
-    run it, so that it is known to work and warm.
+def open_engines(name: str, bundle: Bundle, how: Opening) -> list[Engine]:
+    """Open a bundle's network in an engine, once, with buffers for several threads, and run it, so
+    that it is known to work and warm. Each of the engines is to be closed.
 
     Args:
         name: a name in `ENGINES`, or "auto" for the one that runs this network fastest among those
             that are installed.
         bundle: the network and what its tensors mean.
-        threads: how many threads may compute; None for all that can be used. They are shared out.
-        count: how many engines, each with buffers of its own, that may run at once in a thread
-            each. More give more frames a second and take longer for each. Each is to be closed.
-        remember: keep what was found out for the next time, in the user's cache folder: which
-            engine is the fastest, and what OpenVINO compiled.
 
     Raises:
-        UsageError: no engine has that name, or `threads` is below 1.
+        UsageError: no engine has that name, or the threads are below 1.
         EdgeMtlError: the engine is not installed, or it refuses the network.
     """
-    if threads is not None and threads < 1:
-        raise UsageError(f"expected at least 1 thread, found {threads}; leave it out for all cores")
+    if how.threads is not None and how.threads < 1:
+        raise UsageError(
+            f"expected at least 1 thread, found {how.threads}; leave it out for all cores"
+        )
     if name == "auto":
         from edge_mtl.runtime.engines.fastest import open_fastest
 
-        return open_fastest(bundle, threads, count, remember)
+        return open_fastest(bundle, how)
     if name not in ENGINES:
         raise UsageError(
             f"no engine is called {name!r}; these are known: auto, {', '.join(ENGINES)}"
         )
     try:
-        return open_warm(name, bundle, threads, count, remember)
+        return open_warm(name, bundle, how)
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
         remedy = install_command(missing if missing in EXTRA_OF else ENGINES[name].module)
         raise EdgeMtlError(f"the engine {name} is not installed ({error}): {remedy}") from error
 
 
-def open_warm(
-    name: str, bundle: Bundle, threads: int | None, count: int, remember: bool
-) -> list[Engine]:
-    """The engines of a row of `ENGINES`, of which each has run; arguments as of `open_engines`.
+def open_warm(name: str, bundle: Bundle, how: Opening) -> list[Engine]:
+    """The engines of a row of `ENGINES`, of which each has run.
 
     Raises:
         ImportError: it is not installed.
         EdgeMtlError: it refuses the network.
     """
-    engines = ENGINES[name].open(bundle, threads, count, remember)
+    engines = ENGINES[name].open(bundle, how)
     try:
         for engine in engines:
             engine.image.fill(0)

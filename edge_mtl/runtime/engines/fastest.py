@@ -17,7 +17,7 @@ from edge_mtl.cache_folder import cache_folder, keep
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.machine import Machine
 from edge_mtl.runtime import engines as known
-from edge_mtl.runtime.engines import Engine, EngineEntry, close_all, open_warm
+from edge_mtl.runtime.engines import Engine, EngineEntry, Opening, close_all, open_warm
 
 _log = logging.getLogger(__name__)
 
@@ -37,24 +37,24 @@ class _Choice(msgspec.Struct, forbid_unknown_fields=True):
     times_ms: dict[str, float]
 
 
-def open_fastest(bundle: Bundle, threads: int | None, count: int, remember: bool) -> list[Engine]:
+def open_fastest(bundle: Bundle, how: Opening) -> list[Engine]:
     """Engines of the kind with the lowest median latency; arguments and errors as of
     `open_engines`.
 
-    All that are installed are opened and run in turn. With `remember` that is done once for a
+    All that are installed are opened and run in turn. With `how.remember` that is done once for a
     network, a machine and the versions that are installed there, and again after 30 days.
     """
     suitable = {name: entry for name, entry in known.ENGINES.items() if entry.suits(bundle)}
-    path = _path(bundle, suitable, threads, count) if remember else None
+    path = _path(bundle, suitable, how) if how.remember else None
     if path is not None and (chosen := _recalled(path, suitable)) is not None:
         try:
-            engines = open_warm(chosen, bundle, threads, count, remember)
+            engines = open_warm(chosen, bundle, how)
         except (ImportError, EdgeMtlError) as error:
             _log.debug("engine auto: %s was the fastest and is gone: %s", chosen, error)
         else:
             _log.info("engine auto: %s, as measured earlier", chosen)
             return engines
-    opened = _open_all(bundle, suitable, threads, count, remember)
+    opened = _open_all(bundle, suitable, how)
     if len(opened) == 1:
         [(name, engines)] = opened.items()
         _log.info("engine auto: %s, the only one that runs this network here", name)
@@ -72,17 +72,13 @@ def open_fastest(bundle: Bundle, threads: int | None, count: int, remember: bool
 
 
 def _open_all(
-    bundle: Bundle,
-    suitable: Mapping[str, EngineEntry],
-    threads: int | None,
-    count: int,
-    remember: bool,
+    bundle: Bundle, suitable: Mapping[str, EngineEntry], how: Opening
 ) -> dict[str, list[Engine]]:
     """By name, the engines that are installed and take the network; at least one."""
     opened: dict[str, list[Engine]] = {}
     problems: list[EdgeMtlError] = []
     for name in suitable:
-        engines = _open_if_usable(name, bundle, threads, count, remember, problems)
+        engines = _open_if_usable(name, bundle, how, problems)
         if engines:
             opened[name] = engines
     if not opened:
@@ -99,16 +95,11 @@ def _open_all(
 
 
 def _open_if_usable(
-    name: str,
-    bundle: Bundle,
-    threads: int | None,
-    count: int,
-    remember: bool,
-    problems: list[EdgeMtlError],
+    name: str, bundle: Bundle, how: Opening, problems: list[EdgeMtlError]
 ) -> list[Engine]:
     """The engines; none where it is not installed or, with a note in `problems`, does not fit."""
     try:
-        return open_warm(name, bundle, threads, count, remember)
+        return open_warm(name, bundle, how)
     except ImportError as error:
         _log.debug("engine %s is not installed: %s", name, error)
     except EdgeMtlError as error:
@@ -143,9 +134,7 @@ def _recalled(path: Path, suitable: Mapping[str, EngineEntry]) -> str | None:
     return choice.engine if whole and old_s < _VALID_S and choice.engine in suitable else None
 
 
-def _path(
-    bundle: Bundle, suitable: Mapping[str, EngineEntry], threads: int | None, count: int
-) -> Path:
+def _path(bundle: Bundle, suitable: Mapping[str, EngineEntry], how: Opening) -> Path:
     """Where a choice is kept, by what it depends on: the network, the machine, and which engines
     are there."""
     machine = Machine.here()
@@ -153,8 +142,7 @@ def _path(
         bundle.manifest.files[NETWORK].sha256,
         machine.processor,
         machine.cores,
-        threads,
-        count,
+        (how.threads, how.count, how.frames),
         [_installed(entry.module) for entry in suitable.values()],
     )
     key = hashlib.sha256(msgspec.json.encode(facts)).hexdigest()

@@ -92,8 +92,8 @@ class OnnxRuntimeEngine:
         twin._bind()
         return twin
 
-    def infer(self) -> None:
-        """Run the network from `image` and `planes` to `outputs`. Releases the interpreter lock."""
+    def infer(self, frames: int = 1) -> None:
+        """As of `Engine`; of a network that takes several frames, all are computed."""
         self._session.run_with_iobinding(self._binding)
 
     def close(self) -> None:

@@ -92,8 +92,8 @@ class OpenVinoEngine:
         twin._bind()
         return twin
 
-    def infer(self) -> None:
-        """Run the network from `image` and `planes` to `outputs`. Releases the interpreter lock."""
+    def infer(self, frames: int = 1) -> None:
+        """As of `Engine`; of a network that takes several frames, all are computed."""
         self._request.start_async()
         self._request.wait()
 

@@ -16,6 +16,7 @@ from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime.engines.trt import TensorRtEngine
 from edge_mtl.runtime.host_stages import HostStages
 from edge_mtl.runtime.pipeline import Pipeline
+from edge_mtl.runtime.sources import Frame
 from edge_mtl.scene import Scene
 
 AsBuilt = Callable[..., Bundle]
@@ -172,6 +173,91 @@ def test_two_pipelines_at_once(gpu: Any, bundle: Bundle, assert_same: Same) -> N
     for mine, other in zip(scenes[:2], scenes[2:], strict=True):
         assert_same(mine, other)
     assert gpu.live_bytes == 0
+
+
+@pytest.fixture
+def several(tiny_bundle: Bundle, as_built: AsBuilt) -> Bundle:
+    """With an engine for one to three frames."""
+    onnx = pytest.importorskip("onnx", reason="onnx makes the test network")
+    from edge_mtl.export.batch import Batch, with_batch
+
+    network = with_batch(onnx.load_from_string(tiny_bundle.network), Batch(1, 2, 3))
+    return as_built(tiny_bundle, network.SerializeToString(), batch=(1, 2, 3))
+
+
+SIZES = [(48, 90), (123, 77), (64, 96)]
+
+
+@pytest.mark.parametrize("integrated", [False, True], ids=["own memory", "shared memory"])
+def test_frames_of_several_cameras_at_once_are_as_one_at_a_time(
+    gpu: Any, bundle: Bundle, several: Bundle, integrated: bool, assert_same: Same
+) -> None:
+    gpu.integrated = integrated
+    frames = [Frame(noise(*size, seed), seed, 1) for seed, size in enumerate(SIZES)]
+    [pipe] = Pipeline.open_several(several, 1, "tensorrt", frames=8)
+    assert pipe.most_frames == 3
+    with pipe, Pipeline.from_bundle(bundle, "tensorrt") as alone:
+        expected = [alone(frame.image) for frame in frames]
+        for order in ([0, 1, 2], [1, 2], [0], [2, 1, 0], [0, 1, 2]):
+            scenes = pipe.batch([frames[i] for i in order])
+            assert [scene.frame_index for scene in scenes] == order
+            for i, scene in zip(order, scenes, strict=True):
+                assert_same(scene, expected[i])
+    assert gpu.live_bytes == 0
+
+
+def test_a_batch_is_one_launch_of_one_graph_and_the_last_ones_are_kept(
+    gpu: Any, several: Bundle
+) -> None:
+    frames = [Frame(noise(*size, seed), seed, 1) for seed, size in enumerate(SIZES)]
+    batches = [frames, frames[:1], frames[1:], frames[:2], frames[::2], frames[1:2], frames[2:]]
+    [pipe] = Pipeline.open_several(several, 1, "tensorrt", frames=3)
+    with pipe:
+        for batch in batches:
+            pipe.batch(batch)
+        before = gpu.allocations, len(gpu.graphs)
+        assert before[1] == 7
+        for batch in batches:
+            gpu.calls.clear()
+            pipe.batch(batch)
+            assert gpu.calls == [
+                *("graph", "mark", "to GPU", "preprocess", "mark", "engine", "mark"),
+                *("fused_head", "to host", "mark"),
+            ]
+        assert (gpu.allocations, len(gpu.graphs)) == before
+        pipe(noise(30, 30))  # an eighth takes the place of the one that was longest ago
+        gpu.calls.clear()
+        pipe.batch(batches[1])
+        assert gpu.calls[0] == "graph"
+        allocations = gpu.allocations
+        pipe.batch(batches[0])
+        assert gpu.allocations > allocations
+
+
+@pytest.mark.parametrize(
+    ("batch", "most"),
+    [
+        pytest.param((2, 2, 3), 2, id="two to three"),
+        pytest.param((3, 3, 3), 3, id="three"),
+        pytest.param((3, 1, 2), 1, id="what no builder writes"),
+    ],
+)
+def test_an_engine_for_more_frames_runs_one_too(
+    bundle: Bundle,
+    several: Bundle,
+    as_built: AsBuilt,
+    batch: tuple[int, int, int],
+    most: int,
+    assert_same: Same,
+) -> None:
+    plan = several.files["orin.engine"]
+    with (
+        Pipeline.from_bundle(as_built(bundle, plan, batch=batch), "tensorrt") as pipe,
+        Pipeline.from_bundle(bundle, "tensorrt") as alone,
+    ):
+        assert pipe.most_frames == most
+        frame = noise(48, 90)
+        assert_same(pipe(frame), alone(frame))
 
 
 def test_raw_outputs_come_to_the_host_where_they_are_asked_for(bundle: Bundle) -> None:

@@ -13,7 +13,7 @@ import pytest
 from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime import engines
-from edge_mtl.runtime.engines import ENGINES, GpuEngine, open_engine, open_engines
+from edge_mtl.runtime.engines import ENGINES, GpuEngine, Opening, open_engine, open_engines
 
 AsBuilt = Callable[..., Bundle]
 REBUILD = r"build it again here: edge-mtl export --rebuild tiny\.emtl"
@@ -58,7 +58,7 @@ def test_two_engines_of_one_plan_have_buffers_of_their_own(
 ) -> None:
     rng = np.random.default_rng(1)
     alone = open_engine("onnxruntime", tiny_bundle, 1)
-    first, second = found = open_engines("tensorrt", as_built(tiny_bundle), None, 2)
+    first, second = found = open_engines("tensorrt", as_built(tiny_bundle), Opening(count=2))
     for engine in found:
         engine.image[...] = rng.standard_normal((1, 3, 64, 96))
     for engine in found:

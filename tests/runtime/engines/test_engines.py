@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge_mtl.bundle import NETWORK, Bundle
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.runtime import engines
-from edge_mtl.runtime.engines import ENGINES, open_engine, open_engines
+from edge_mtl.runtime.engines import ENGINES, Opening, open_engine, open_engines
 from edge_mtl.tensor_spec import TensorSpec
 
 NAMES = "onnxruntime", "openvino"  # those that take no GPU
@@ -51,7 +51,7 @@ def test_engines_of_one_network_run_at_once_on_buffers_of_their_own(
     name: str, tiny_bundle: Bundle
 ) -> None:
     rng = np.random.default_rng(1)
-    first, second = found = open_engines(name, tiny_bundle, 2, 2)
+    first, second = found = open_engines(name, tiny_bundle, Opening(threads=2, count=2))
     images = [rng.standard_normal((1, 3, 64, 96)).astype(np.float32) for _ in found]
     for engine, image in zip(found, images, strict=True):
         engine.image[...] = image

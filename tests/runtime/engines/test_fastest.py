@@ -17,7 +17,7 @@ from edge_mtl.bundle import Bundle
 from edge_mtl.cache_folder import cache_folder
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime import engines
-from edge_mtl.runtime.engines import Engine, EngineEntry, open_engine, open_engines
+from edge_mtl.runtime.engines import Engine, EngineEntry, Opening, open_engine, open_engines
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ class StubEngine:
         self.runs = 0
         self._latency_s = latency_s
 
-    def infer(self) -> None:
+    def infer(self, frames: int = 1) -> None:
         self.runs += 1
         time.sleep(self._latency_s)
 
@@ -52,9 +52,7 @@ class StubEngine:
 
 def table(*stubs: StubEngine | Exception) -> dict[str, EngineEntry]:
     def opener(stub: StubEngine | Exception) -> Any:
-        def open_stub(
-            bundle: Bundle, threads: int | None, count: int, remember: bool
-        ) -> list[Engine]:
+        def open_stub(bundle: Bundle, how: Opening) -> list[Engine]:
             if isinstance(stub, Exception):
                 raise stub
             return [stub]
@@ -95,7 +93,7 @@ def test_an_engine_that_fails_on_its_first_run_is_closed(
 ) -> None:
     stub = StubEngine("stub0", tiny_bundle, 0.0)
 
-    def fail() -> None:
+    def fail(frames: int = 1) -> None:
         raise RuntimeError("first line\nno kernel for Conv\n")
 
     monkeypatch.setattr(stub, "infer", fail)
@@ -105,8 +103,8 @@ def test_an_engine_that_fails_on_its_first_run_is_closed(
     assert stub.closed
 
 
-def remembered(bundle: Bundle, threads: int | None = None, count: int = 1) -> Any:
-    return open_engines("auto", bundle, threads, count, remember=True)[0]
+def remembered(bundle: Bundle, threads: int | None = None) -> Any:
+    return open_engines("auto", bundle, Opening(threads, remember=True))[0]
 
 
 @pytest.fixture
@@ -188,7 +186,7 @@ def test_openvino_keeps_what_it_compiled_and_bears_damage(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     def result() -> bytes:
-        [engine] = open_engines("openvino", tiny_bundle, 1, 1, remember=True)
+        [engine] = open_engines("openvino", tiny_bundle, Opening(1, remember=True))
         engine.image.fill(7)
         engine.infer()
         outputs = b"".join(engine.outputs[name].tobytes() for name in sorted(engine.outputs))
@@ -217,7 +215,7 @@ def test_old_networks_of_openvino_make_room(
         old = folder / f"{number}.blob"
         old.touch()
         os.utime(old, (number, number))
-    open_engines("openvino", tiny_bundle, 1, 1, remember=True)[0].close()
+    open_engines("openvino", tiny_bundle, Opening(1, remember=True))[0].close()
     left = {each.name for each in folder.glob("*.blob")}
     assert len(left) == 16
     assert "19.blob" in left
