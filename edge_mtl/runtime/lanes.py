@@ -1,4 +1,4 @@
-"""`Lanes`: the frames of a source through pipelines that work at the same time."""
+"""`Lanes`: frames through pipelines that work at the same time."""
 
 from __future__ import annotations
 
@@ -7,33 +7,38 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime.pipeline import Pipeline
-from edge_mtl.runtime.sources import Frame, Source
+from edge_mtl.runtime.sources import Frame
 from edge_mtl.scene import Scene
 
 _log = logging.getLogger(__name__)
 
 _ROOM = 2
-"""How many scenes may wait to be taken beside one a lane; then the lanes wait, and a live source
+"""How many batches may wait to be taken beside one a lane; then the lanes wait, and a live source
 drops frames."""
 _LOOK_S = 0.5
 HUNG_S = 10.0
-"""A pipeline that takes longer for a frame does not come back."""
+"""A pipeline that takes longer for its frames does not come back."""
+
+Read: TypeAlias = Callable[[int], Sequence[Frame]]
+"""Waits for frames, so many at most; none at the end."""
 
 
 class HungError(EdgeMtlError):
-    """A pipeline does not come back from a frame."""
+    """A pipeline does not come back from its frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A frame and what was seen in it.
 
-    source_ms: how long the lane waited for the frame, or decoded it.
+    source_ms: how long the lane waited for the frame and those of its batch, or decoded it.
     age_ms: from its capture until the scene was there.
     """
 
@@ -45,12 +50,12 @@ class Seen:
 
 @dataclass(slots=True)
 class _Lane:
-    """A thread; the frame that it works on, None while it waits; and how often it was found at the
-    same one."""
+    """A thread; the frames that it works on, None while it waits; and how often it was found at the
+    same ones."""
 
     thread: threading.Thread = field(init=False)
-    at: Frame | None = None
-    found_at: Frame | None = None
+    at: Sequence[Frame] | None = None
+    found_at: Sequence[Frame] | None = None
     times: int = 0
 
 
@@ -61,32 +66,35 @@ class Lanes:
     preprocesses. `take` is called from one thread.
 
     Args:
-        source: is read from the lanes' threads, never by two at once.
+        read: is called from the lanes' threads, never by two at once.
         pipelines: one a lane.
         max_frames: read no more than so many; None for no limit.
         stale_ms: leave frames out that are older when a lane reads them; None to leave out none.
+
+    stale: by camera, the frames that were left out.
     """
 
     def __init__(
         self,
-        source: Source,
+        read: Read,
         pipelines: Sequence[Pipeline],
         *,
         max_frames: int | None = None,
         stale_ms: float | None = None,
     ) -> None:
-        self.stale = 0
-        self._source = source
+        self.stale: Counter[str] = Counter()
+        self._from_source = read
+        self._most = min(pipeline.most_frames for pipeline in pipelines)
         self._left = max_frames
         self._stale_ms = stale_ms
         self._reading = threading.Lock()
-        self._read = 0  # frames that lanes have taken on
+        self._read = 0  # batches that lanes have taken on
         self._changed = threading.Condition()
-        self._seen: dict[int, Seen] = {}  # by the number of the frame
+        self._seen: dict[int, Sequence[Seen]] = {}  # by the number of the batch
         self._taken = 0
         self._room = _ROOM + len(pipelines)
         self._error: BaseException | None = None
-        self._failed = sys.maxsize  # the first frame that will have no scene
+        self._failed = sys.maxsize  # the first batch that will have no scenes
         self._stopping = False
         self._lanes = [_Lane() for _ in pipelines]
         for lane, pipeline in zip(self._lanes, pipelines, strict=True):
@@ -97,8 +105,8 @@ class Lanes:
         for lane in self._lanes:
             lane.thread.start()
 
-    def take(self) -> Seen | None:
-        """The next scene, as soon as it is there; None at the end.
+    def take(self) -> Sequence[Seen]:
+        """The next scenes, those of a batch, as soon as they are there; none at the end.
 
         Raises:
             EdgeMtlError: the source was lost or a pipeline failed, after all that was seen before.
@@ -109,7 +117,7 @@ class Lanes:
                 if self._error is not None and self._taken == self._failed:
                     raise self._error
                 if self._running == 0 or (self._stopping and self._taken == self._read):
-                    return None
+                    return ()
                 if not self._changed.wait(_LOOK_S):
                     self._check_hung()
             seen = self._seen.pop(self._taken)
@@ -134,52 +142,64 @@ class Lanes:
 
     def _run(self, lane: _Lane, pipeline: Pipeline) -> None:
         while (taken := self._next()) is not None:
-            number, frame, source_ms = taken
-            lane.at = frame
+            number, frames, source_ms = taken
+            lane.at = frames
             try:
-                scene = pipeline(
-                    frame.image,
-                    planes=frame.planes,
-                    frame_index=frame.index,
-                    captured_ns=frame.captured_ns,
-                )
+                scenes = pipeline.batch(frames)
             except BaseException as error:  # whatever it is, the thread that takes has to know
                 self._fail(number, error)
                 break
             lane.at = None
-            self._put(number, Seen(frame, scene, source_ms, _age_ms(frame)))
+            self._put(
+                number,
+                [
+                    Seen(frame, scene, source_ms, _age_ms(frame))
+                    for frame, scene in zip(frames, scenes, strict=True)
+                ],
+            )
         with self._changed:
             lane.at = None
             self._running -= 1
             self._changed.notify_all()
 
-    def _next(self) -> tuple[int, Frame, float] | None:
-        """The next frame that is worth it, its number among those, and the time it took to read;
-        None where there is none any more."""
+    def _next(self) -> tuple[int, Sequence[Frame], float] | None:
+        """The next frames that are worth it, the number of their batch, and the time it took to
+        read them; None where there are none any more."""
         with self._reading:
             while not self._stopping and self._left != 0:
                 start = time.perf_counter()
+                most = self._most if self._left is None else min(self._most, self._left)
                 try:
-                    frame = self._source.read()
+                    frames = self._from_source(most)
                 except BaseException as error:
                     self._fail(self._read, error)
                     return None
                 source_ms = (time.perf_counter() - start) * 1e3
-                if frame is None or self._stopping:
+                if not frames or self._stopping:
                     self._stopping = True
                     return None
-                if self._stale_ms is not None and _age_ms(frame) > self._stale_ms:
-                    self.stale += 1
-                    continue
+                if self._stale_ms is not None:
+                    frames = self._fresh(frames, self._stale_ms)
+                    if not frames:
+                        continue
                 number = self._read
                 self._read += 1
                 if self._left is not None:
-                    self._left -= 1
-                return number, frame, source_ms
+                    self._left -= len(frames)
+                return number, frames, source_ms
         return None
 
-    def _put(self, number: int, seen: Seen) -> None:
-        """Keep a scene until it is taken; wait while too many are kept."""
+    def _fresh(self, frames: Sequence[Frame], stale_ms: float) -> list[Frame]:
+        fresh = []
+        for frame in frames:
+            if _age_ms(frame) <= stale_ms:
+                fresh.append(frame)
+            else:
+                self.stale[frame.camera] += 1
+        return fresh
+
+    def _put(self, number: int, seen: Sequence[Seen]) -> None:
+        """Keep the scenes of a batch until they are taken; wait while too many are kept."""
         with self._changed:
             self._changed.wait_for(lambda: number - self._taken < self._room or self._stopping)
             self._seen[number] = seen
@@ -203,8 +223,8 @@ class Lanes:
             stack = sys._current_frames().get(lane.thread.ident or 0)
             _log.error("a pipeline is stuck here:\n%s", "".join(traceback.format_stack(stack)))
             raise HungError(
-                f"frame {at.index}: expected a scene within {HUNG_S:g} s, the pipeline is still at "
-                "it; see the log for where. Is the GPU or the machine overloaded or suspended?"
+                f"frame {at[0].index}: expected a scene within {HUNG_S:g} s, the pipeline is still "
+                "at it; see the log for where. Is the GPU or the machine overloaded or suspended?"
             )
 
 

@@ -1,4 +1,4 @@
-"""`Stream`: a source, a pipeline and sinks, run until one of them ends."""
+"""`Stream`: a source or several, pipelines and sinks, run until one of them ends."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Any, Literal
 
-from edge_mtl.runtime.lanes import Lanes, Seen
+from edge_mtl.runtime.camera_report import CameraReport, Tally
+from edge_mtl.runtime.lanes import Lanes, Read, Seen
 from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.runtime.sinks import Sink, StreamEnded
-from edge_mtl.runtime.sources import Source
+from edge_mtl.runtime.sources import Frame, Source
+from edge_mtl.runtime.sources.cameras import Cameras
 from edge_mtl.scene import Scene
-from edge_mtl.timing import LatencyReport, StageTimes
+from edge_mtl.timing import LatencyReport
 
 EndedBy = Literal["source", "max_frames", "sink", "stop"]
 Late = Literal["report", "skip"]
+
+BATCH_WAIT_MS = 5.0
+"""How long the frame of a camera waits for those of others, unless something else is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class StreamReport:
     ended_by: "source" at its end, "max_frames", "sink" where a viewer left, or "stop" on Ctrl-C.
     missed: scenes that came after the deadline.
     stale: frames that were left out because they were past it when they were read.
+    cameras: by name, what came of each of several; empty where there was one.
     """
 
     latency: LatencyReport
@@ -42,9 +49,11 @@ class StreamReport:
     ended_by: EndedBy
     missed: int = 0
     stale: int = 0
+    cameras: dict[str, CameraReport] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers and strings."""
+        cameras = {name: camera.to_json() for name, camera in self.cameras.items()}
         return {
             **self.latency.to_json(),
             "dropped": self.dropped,
@@ -52,15 +61,17 @@ class StreamReport:
             "ended_by": self.ended_by,
             "missed": self.missed,
             "stale": self.stale,
+            **({"cameras": cameras} if cameras else {}),
         }
 
 
 class Stream:
-    """Takes frames from a source through pipelines into sinks.
+    """Takes frames from a source, or from several cameras, through pipelines into sinks.
 
     Reading, pipelines and sinks work at the same time: a lane (`lanes.Lanes`) a pipeline, and the
     sinks in the thread that calls `run`. Where the source is live it gives its newest frame and
     drops the rest; a file is read frame by frame. Scenes reach the sinks in the order of frames.
+    Of several cameras as many frames as the pipelines take are looked at together.
 
     Args:
         source, sinks: closed when `run` ends, however it ends.
@@ -71,11 +82,12 @@ class Stream:
         deadline_ms: how old a frame may be when its scene is there; None for any age.
         late: what is done about frames that come too late: "report" counts them; "skip" also leaves
             out those that are already too old when they are read.
+        batch_wait_ms: how long the frame of a camera may wait for those of others.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: Source | Cameras,
         pipelines: Sequence[Pipeline],
         sinks: Sequence[Sink] = (),
         *,
@@ -83,6 +95,7 @@ class Stream:
         on_scene: Callable[[Scene], None] | None = None,
         deadline_ms: float | None = None,
         late: Late = "report",
+        batch_wait_ms: float = BATCH_WAIT_MS,
     ) -> None:
         self._source = source
         self._pipelines = pipelines
@@ -91,9 +104,15 @@ class Stream:
         self._on_scene = on_scene
         self._deadline_ms = deadline_ms
         self._late = late
-        self._times = StageTimes()
-        self._frames = 0
-        self._missed = 0
+        self._read: Read
+        if isinstance(source, Cameras):
+            self._sources = source.sources
+            self._read = partial(source.read, wait_s=batch_wait_ms / 1e3)
+        else:
+            self._sources = {"": source}
+            self._read = partial(_read_one, source)
+        self._whole = Tally()
+        self._tallies = {name: Tally() for name in self._sources}
         self._stopped = False
         self._lanes: Lanes | None = None
 
@@ -124,18 +143,11 @@ class Stream:
             stack.callback(lanes.stop)
             ended_by = self._loop(lanes)
             elapsed_s = time.perf_counter() - start
-        return StreamReport(
-            LatencyReport(self._frames, elapsed_s, self._times.summary()),
-            self._source.health.dropped,
-            self._source.health.skipped,
-            ended_by,
-            self._missed,
-            lanes.stale,
-        )
+        return self._report(lanes, elapsed_s, ended_by)
 
     def _start(self) -> Lanes:
         return Lanes(
-            self._source,
+            self._read,
             self._pipelines,
             max_frames=self._max_frames,
             stale_ms=self._deadline_ms if self._late == "skip" else None,
@@ -145,33 +157,64 @@ class Stream:
         if self._stopped:
             lanes.stop()
         try:
-            while (seen := lanes.take()) is not None:
-                self._record(seen)
+            while batch := lanes.take():
+                for seen in batch:
+                    self._record(seen)
         except StreamEnded:
             return "sink"
         if self._stopped:
             return "stop"
-        return "max_frames" if self._frames == self._max_frames else "source"
+        return "max_frames" if self._whole.frames == self._max_frames else "source"
 
     def _record(self, seen: Seen) -> None:
         start = time.perf_counter()
-        self._frames += 1
-        self._missed += self._deadline_ms is not None and seen.age_ms > self._deadline_ms
         for sink in self._sinks:
             sink.write(seen.scene, seen.frame)
         sinks_ms = (time.perf_counter() - start) * 1e3
         stages_ms = seen.scene.stages_ms
-        self._times.record(
-            {
-                "source": seen.source_ms,
-                **stages_ms,
-                "sinks": sinks_ms,
-                "total": seen.source_ms + sum(stages_ms.values()) + sinks_ms,
-                "latency": seen.age_ms,
-            }
-        )
+        latencies_ms = {
+            "source": seen.source_ms,
+            **stages_ms,
+            "sinks": sinks_ms,
+            "total": seen.source_ms + sum(stages_ms.values()) + sinks_ms,
+            "latency": seen.age_ms,
+        }
+        missed = self._deadline_ms is not None and seen.age_ms > self._deadline_ms
+        self._whole.add(latencies_ms, missed)
+        if seen.frame.camera:
+            self._tallies[seen.frame.camera].add(latencies_ms, missed)
         if self._on_scene is not None:
             self._on_scene(seen.scene)
+
+    def _report(self, lanes: Lanes, elapsed_s: float, ended_by: EndedBy) -> StreamReport:
+        source = self._source
+        healths = {name: each.health for name, each in self._sources.items()}
+        cameras = {}
+        if isinstance(source, Cameras):
+            cameras = {
+                name: CameraReport(
+                    tally.latency(elapsed_s),
+                    tally.missed,
+                    lanes.stale[name],
+                    healths[name],
+                    source.failures.get(name),
+                )
+                for name, tally in self._tallies.items()
+            }
+        return StreamReport(
+            self._whole.latency(elapsed_s),
+            sum(health.dropped for health in healths.values()),
+            sum(health.skipped for health in healths.values()),
+            ended_by,
+            self._whole.missed,
+            sum(lanes.stale.values()),
+            cameras,
+        )
+
+
+def _read_one(source: Source, _: int) -> Sequence[Frame]:
+    frame = source.read()
+    return () if frame is None else (frame,)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -240,11 +240,16 @@ class Slow:
     """A pipeline that takes its time, longer for even frames than for odd ones, and fails or hangs
     at some."""
 
+    most_frames = 1
+
     def __init__(self, fails_at: int = -1, hangs_at: int = -1) -> None:
         self.fails_at, self.hangs_at = fails_at, hangs_at
         self.release = threading.Event()
 
-    def __call__(self, frame: Any, *, planes: Any, frame_index: int, captured_ns: int) -> Scene:
+    def batch(self, frames: Sequence[Frame]) -> list[Scene]:
+        return [self._look(frame.index, frame.captured_ns) for frame in frames]
+
+    def _look(self, frame_index: int, captured_ns: int) -> Scene:
         time.sleep(0.001 if frame_index % 2 else 0.004)
         if frame_index == self.fails_at:
             raise EdgeMtlError("pipeline failed")
@@ -266,9 +271,9 @@ def test_lanes_work_at_the_same_time() -> None:
     both = threading.Barrier(2)
 
     class Meeting(Slow):
-        def __call__(self, *arguments: Any, **others: Any) -> Scene:
+        def batch(self, frames: Sequence[Frame]) -> list[Scene]:
             both.wait(10)
-            return super().__call__(*arguments, **others)
+            return super().batch(frames)
 
     report = Stream(Frames(6), [Meeting(), Meeting()]).run()  # type: ignore[list-item]
     assert report.latency.frames == 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.runtime.sources.address import masked, refuse_options, split_options
+from edge_mtl.runtime.sources.camera_name import split_name
 
 State = Literal["connecting", "live", "lost", "ended"]
 
@@ -28,12 +30,17 @@ class Frame:
     index: its number in the source, from 0; frames that were dropped or skipped are counted.
     captured_ns: when it was there (`time.monotonic_ns`).
     planes: by name, further images (H, W) uint8 that the source has of it.
+    camera: of several, the one that it is of; empty where there is one.
     """
 
     image: NDArray[np.uint8]
     index: int
     captured_ns: int
     planes: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    camera: str = ""
+
+
+_counting = threading.Lock()
 
 
 @dataclass(slots=True)
@@ -71,6 +78,13 @@ class Health:
         if state != self.state:
             self.since_ns = time.monotonic_ns()
             self.state = state
+
+    def drop(self, frames: int) -> None:
+        """Count frames that nobody took in time; from any thread, for a frame may be late at more
+        than one place on its way."""
+        if frames:
+            with _counting:
+                self.dropped += frames
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers and strings, with `for_s` in place of `since_ns`."""
@@ -222,7 +236,8 @@ _SCHEMES = ("rendered", "csi", "rtsp", "rtsps", "http", "https", "gst")
 def open_source(text: str, rate: float | None = None) -> Source:
     """Open what `--source` names: an address and, behind a #, options; see docs/sources.md.
 
-    A camera or a stream is connected by a thread of its own, not before this returns.
+    A camera or a stream is connected by a thread of its own, not before this returns. With the
+    option `name` the source is called so.
 
     Args:
         rate: frames a second at which a file, a folder or "rendered" plays, as a camera would.
@@ -232,7 +247,10 @@ def open_source(text: str, rate: float | None = None) -> Source:
             or a rate is given for a source that has its own.
         EdgeMtlError: there is no such file or camera, or it holds nothing that can be read.
     """
+    text, name = split_name(text)
     source = _open(text)
+    if name is not None:
+        source.name = name
     if rate is None:
         return source
     if source.live:

@@ -219,7 +219,7 @@ class LiveSource:
                 _log.warning("%s: a frame cannot be decoded; such are dropped", self.name)
             return False
         self._note_frame((image.shape[1], image.shape[0]))
-        self.health.dropped += self._box.put(Frame(image, index, captured_ns))
+        self.health.drop(self._box.put(Frame(image, index, captured_ns)))
         return True
 
     def _note_frame(self, size: tuple[int, int]) -> None:

@@ -63,9 +63,7 @@ class PacedSource:
                 if self._closing.wait(max(0.0, due - time.monotonic())):
                     return
                 due = max(due + 1 / self.frames_per_second, time.monotonic())
-                self.health.dropped += self._box.put(
-                    replace(frame, captured_ns=time.monotonic_ns())
-                )
+                self.health.drop(self._box.put(replace(frame, captured_ns=time.monotonic_ns())))
         except EdgeMtlError as error:
             self._box.end(error)
         finally:

@@ -64,7 +64,7 @@ class QueueSource:
         stamp_ns = time.monotonic_ns() if captured_ns is None else captured_ns
         frame = Frame(image, self._index, stamp_ns, planes or {})
         self._index += 1
-        self.health.dropped += self._box.put(frame)
+        self.health.drop(self._box.put(frame))
 
     def end(self) -> None:
         """Let the source end behind the frames that wait."""
