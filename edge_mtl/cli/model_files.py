@@ -63,8 +63,9 @@ def open_pipelines(
     threads: int | None,
     mask_size: MaskSize,
     count: int = 1,
+    frames: int = 1,
 ) -> list[Pipeline]:
-    """Pipelines for so many threads, of a bundle, by `Pipeline.open_several`.
+    """Pipelines for so many threads and frames at a time, of a bundle, by `Pipeline.open_several`.
 
     Of a checkpoint it is one, in torch: on a GPU that torch has, with the kernels there if PyCUDA
     is, else on the processor.
@@ -76,7 +77,7 @@ def open_pipelines(
     from edge_mtl.runtime.pipeline import Pipeline
 
     if isinstance(opened, Bundle):
-        return Pipeline.open_several(opened, count, engine, threads, mask_size)
+        return Pipeline.open_several(opened, count, engine, threads, mask_size, frames)
     from edge_mtl.network.gpu_engine import torch_engine
 
     running = torch_engine(opened, opened.spec, threads)

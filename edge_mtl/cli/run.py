@@ -1,4 +1,4 @@
-"""`edge-mtl run`: a source through a model into files, windows and pages."""
+"""`edge-mtl run`: a source, or several, through a model into files, windows and pages."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ def command(
     *,
     model: Model,
     source: Annotated[
-        str,
+        list[str],
         typer.Option(
             "--source",
             "-s",
             help="A camera (0, csi:0), rtsp:// or http:// address, gst:PIPELINE, video, folder of "
-            "images, or rendered; options behind a #, as in 0#width=1280,height=720.",
+            "images, or rendered; options behind a #, as in 0#width=1280,height=720. Once for each "
+            "of several, which may have names, as in 0#name=front.",
         ),
     ],
     rate: Annotated[
@@ -71,7 +72,9 @@ def command(
     track: Annotated[
         bool, typer.Option("--track", help="Number the boxes: the same thing, the same number.")
     ] = False,
-    frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many frames, those of all sources.")
+    ] = None,
     lanes: Annotated[
         int | None,
         typer.Option(
@@ -88,38 +91,58 @@ def command(
         LateName,
         typer.Option(help="Count late scenes, or also skip frames that are too old at the start."),
     ] = LateName.report,
+    batch_wait_ms: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1000,
+            help="How long a frame may wait for those of other sources, with an engine that takes "
+            "several at once.",
+        ),
+    ] = 5.0,
     trust: Trust = None,
     json: JsonTarget = None,
 ) -> None:
     from rich.console import Console
     from rich.progress import TextColumn
 
+    from edge_mtl.cli.camera_table import camera_table
     from edge_mtl.cli.model_files import open_model, open_pipelines
     from edge_mtl.cli.progress import make_progress
-    from edge_mtl.runtime.sinks import Setting
-    from edge_mtl.runtime.sinks.outputs import Outputs
+    from edge_mtl.runtime.sinks.by_camera import ByCamera
     from edge_mtl.runtime.sinks.segments import Cut
-    from edge_mtl.runtime.sources import open_source
+    from edge_mtl.runtime.sources import Source, open_source
+    from edge_mtl.runtime.sources.cameras import Cameras
     from edge_mtl.runtime.stream import Stream
     from edge_mtl.runtime.systemd import Notifier
 
     if segments is not None and segment_mb is None:
         raise UsageError("--segments needs --segment-mb, the size at which a new file starts")
+    if len(source) > 1 and "show" in outputs:
+        raise UsageError("--show is for one source; --web HOST:PORT shows several on one page")
     cut = None if segment_mb is None else Cut(segment_mb * 1_000_000, segments)
     with ExitStack() as stack:
-        opened = open_source(source, rate)
+        opened: Source | Cameras
+        if len(source) == 1:
+            opened = open_source(source[0], rate)
+            sources = {"": opened}
+        else:
+            opened = Cameras.open(source, rate)
+            sources = dict(opened.sources)
         stack.callback(opened.close)
         count = lanes or (1 if opened.live else _LANES_OF_FILES)
         model_file = open_model(model, engine, trust)
-        pipelines = open_pipelines(model_file, engine, threads, masks.value, count)
+        pipelines = open_pipelines(model_file, engine, threads, masks.value, count, len(sources))
         for pipeline in pipelines:
             stack.enter_context(pipeline)
-        tracker = None
+        new_tracker = None
         if track:
             from edge_mtl.runtime.tracking import Tracker
 
-            tracker = Tracker(opened.frames_per_second)
-        sink = Outputs.open(outputs, Setting(opened), cut, tracker)
+            def new_tracker(each: Source) -> Tracker:
+                return Tracker(each.frames_per_second)
+
+        sink = ByCamera.open(outputs, sources, cut, new_tracker)
         stack.callback(sink.close)
         progress = stack.enter_context(make_progress(TextColumn("{task.fields[latency]}")))
         total = min((n for n in (opened.length, frames) if n is not None), default=None)
@@ -141,11 +164,14 @@ def command(
             on_scene=show_progress,
             deadline_ms=deadline_ms,
             late=late.value,
+            batch_wait_ms=batch_wait_ms,
         ).run()
 
     console = Console(stderr="-" in (outputs.get("jsonl"), json), markup=False)
     console.print(f"{model} on {opened.name}, {pipelines[0].engine.name}")
     console.print(report.latency.table())
+    if report.cameras:
+        console.print(camera_table(report.cameras))
     if report.dropped or report.skipped:
         console.print(f"{report.dropped} frames dropped, {report.skipped} pictures unreadable")
     if deadline_ms is not None:
@@ -154,12 +180,19 @@ def command(
             f"{report.stale} frames skipped"
         )
     taken = sink.report()
-    for name, each in taken.items():
-        if each.dropped:
-            console.print(f"{name}: {each.written} frames written, {each.dropped} dropped")
+    for camera, sinks in taken.items():
+        for name, each in sinks.items():
+            if each.dropped:
+                told = f"{name}: {each.written} frames written, {each.dropped} dropped"
+                console.print(f"{camera}: {told}" if camera else told)
     if json is not None:
         about = {"model": model, "source": opened.name, "engine": pipelines[0].engine.name}
-        by_sink = {name: each.to_json() for name, each in taken.items()}
-        write_json(json, {**about, **report.to_json(), "sinks": by_sink})
-    if any(each.failure is not None for each in taken.values()):
+        figures = report.to_json()
+        for camera, sinks in taken.items():
+            by_sink = {name: each.to_json() for name, each in sinks.items()}
+            (figures["cameras"][camera] if camera else figures)["sinks"] = by_sink
+        write_json(json, {**about, **figures})
+    failures = [each.failure for sinks in taken.values() for each in sinks.values()]
+    failures += [each.failure for each in report.cameras.values()]
+    if any(failure is not None for failure in failures):
         raise typer.Exit(1)  # it was said when it happened

@@ -24,9 +24,6 @@ from edge_mtl.timing import LatencyReport
 EndedBy = Literal["source", "max_frames", "sink", "stop"]
 Late = Literal["report", "skip"]
 
-BATCH_WAIT_MS = 5.0
-"""How long the frame of a camera waits for those of others, unless something else is asked for."""
-
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
@@ -95,7 +92,7 @@ class Stream:
         on_scene: Callable[[Scene], None] | None = None,
         deadline_ms: float | None = None,
         late: Late = "report",
-        batch_wait_ms: float = BATCH_WAIT_MS,
+        batch_wait_ms: float = 5.0,
     ) -> None:
         self._source = source
         self._pipelines = pipelines

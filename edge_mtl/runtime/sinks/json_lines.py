@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+import threading
+from contextlib import nullcontext, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from edge_mtl.scene import Scene
 from edge_mtl.scene_record import SceneRecord
 from edge_mtl.timing import rfc_3339, wall_clock_ns
 
+_STANDARD_OUTPUT = threading.Lock()
+
 
 class JsonLinesSink:
-    """Writes a line a frame and hands it on at once: a reader never waits, nor sees half a line.
+    """Writes a line a frame and hands it on at once: a reader never waits, nor sees half a line,
+    nor one of another camera in it.
 
     Where the disk is full, what was written of a line is taken back.
 
@@ -33,6 +37,7 @@ class JsonLinesSink:
         self._target = target
         self._camera = camera
         self._whole_bytes = 0
+        self._turn = _STANDARD_OUTPUT if target == "-" else nullcontext()
         if target == "-":
             # Unbuffered: a line is one write, which a kill cannot cut.
             self._file = FileIO(sys.stdout.fileno(), "wb", closefd=False)
@@ -54,8 +59,9 @@ class JsonLinesSink:
         line = memoryview(msgspec.json.encode(record) + b"\n")
         written = 0
         try:
-            while written < len(line):
-                written += self._file.write(line[written:]) or 0
+            with self._turn:
+                while written < len(line):
+                    written += self._file.write(line[written:]) or 0
         except BrokenPipeError:
             raise
         except OSError as error:

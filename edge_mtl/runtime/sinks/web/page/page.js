@@ -7,6 +7,7 @@ const IN_FLIGHT = 2;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 4000;
 const FIGURES_MS = 250;
+const CAMERAS_MS = 2000;
 
 const $ = (id) => document.getElementById(id);
 const buttons = [...document.querySelectorAll("[data-overlay]")];
@@ -98,7 +99,7 @@ function lossOf({ silent_s: silent, frames, source }) {
     return `The camera has been lost for ${time}${why}. It is being connected again.`;
   }
   if (source.state === "ended") {
-    return "The source has ended.";
+    return source.reason ? `The camera is lost: ${source.reason}.` : "The source has ended.";
   }
   return frames ? `No frame for ${time}.` : "Waiting for the first frame.";
 }
@@ -129,7 +130,8 @@ function showHealth({ source, sinks }) {
   const facts = counts
     .filter(([name, value]) => value && !["for_s", "dropped"].includes(name))
     .map(([name, value]) => `${value} ${name.replaceAll("_", " ")}`);
-  const rows = [["source", [source.state, ...facts].join(", "), source.state === "lost"]];
+  const bad = source.state === "lost" || (source.state === "ended" && source.reason !== "");
+  const rows = [["source", [source.state, ...facts].join(", "), bad]];
   for (const { name, written, dropped, failure } of sinks) {
     const text = failure ?? `${written} written${dropped ? `, ${dropped} dropped` : ""}`;
     rows.push([name, text, failure !== null]);
@@ -149,15 +151,25 @@ function showHealth({ source, sinks }) {
   );
 }
 
+function labelOf({ camera, flowing, frames }) {
+  return flowing || !frames ? camera : `${camera} (no frames)`;
+}
+
 async function listCameras() {
   const answer = await fetch("cameras");
   if (answer.status === 401) {
     throw new Error("This page needs its token: open it once with ?token=… in the address.");
   }
-  const cameras = (await answer.json()).map((each) => each.camera);
+  const cameras = await answer.json();
   const select = $("camera");
-  const wanted = select.value || new URLSearchParams(location.search).get("camera");
-  select.replaceChildren(...cameras.map((name) => new Option(name, name, false, name === wanted)));
+  if (cameras.map((each) => each.camera).join() !== [...select.options].map((o) => o.value).join()) {
+    const wanted = select.value || new URLSearchParams(location.search).get("camera");
+    const options = cameras.map(({ camera: name }) => new Option(name, name, false, name === wanted));
+    select.replaceChildren(...options);
+  }
+  cameras.forEach((each, index) => {
+    select.options[index].text = labelOf(each);
+  });
 }
 
 async function connect() {
@@ -240,5 +252,10 @@ document.addEventListener("visibilitychange", () => {
     }
   }
 });
+setInterval(() => {
+  if (!document.hidden && $("camera").options.length > 1) {
+    listCameras().catch(() => {}); // the connection says what is wrong
+  }
+}, CAMERAS_MS);
 window.addEventListener("resize", redraw);
 connect();
