@@ -25,6 +25,14 @@ pytest.importorskip("playwright", reason="Playwright, of the extra dev, is not i
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from edge_mtl.errors import EdgeMtlError
+from edge_mtl.runtime.pipeline import Pipeline
+from edge_mtl.runtime.sinks.by_camera import ByCamera
+from edge_mtl.runtime.sources import open_source
+from edge_mtl.runtime.sources.cameras import Cameras
+from edge_mtl.runtime.sources.paced import PacedSource
+from edge_mtl.runtime.stream import Stream
+
 OpenPage = Callable[..., Any]
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 CAR, ROAD_OVER_GREY = (80, 150, 255), (101, 82, 111)
@@ -206,6 +214,63 @@ def test_cameras_are_switched(open_page: OpenPage, visit: Any) -> None:
             live(page)
             assert rear.sink._feed._viewers
             assert not front.sink._feed._viewers
+
+
+@pytest.mark.slow
+def test_of_two_cameras_in_one_stream_one_dies_and_the_other_runs_on(
+    visit: Any, tiny_bundle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra cpu is not installed")
+    monkeypatch.delenv("EDGE_MTL_WEB_TOKEN", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    cut = threading.Event()
+
+    class Camera(PacedSource):
+        def read(self) -> Any:
+            if cut.is_set():
+                raise EdgeMtlError("the cable is cut")
+            return super().read()
+
+    front = Camera(open_source("rendered#width=96,height=64"), 20)
+    rear = PacedSource(open_source("rendered#seed=2,width=64,height=96"), 20)
+    sources = {"front": front, "rear": rear}
+    with Pipeline.from_bundle(tiny_bundle, "onnxruntime", 1) as pipeline:
+        sink = ByCamera.open({"web": address}, sources)
+        stream = Stream(Cameras(sources), [pipeline], [sink])
+        thread = threading.Thread(target=stream.run)
+        thread.start()
+        try:
+            page = visit(f"http://{address}/")
+            live(page)
+            expect(page.locator("#camera")).to_have_value("front")
+            assert portrait(page) is False
+            cut.set()
+            expect(page.locator("#status")).to_have_text("No frames", timeout=15_000)
+            expect(page.locator("#notice")).to_have_text("The camera is lost: the cable is cut.")
+            expect(page.locator("#health .bad")).to_contain_text("ended")
+            expect(page.locator("#camera option").first).to_have_text(
+                "front (no frames)", timeout=10_000
+            )
+            page.select_option("#camera", "rear")
+            live(page)
+            expect(page.locator("#notice")).to_be_hidden()
+            eventually(lambda: (portrait(page),), (True,))
+            frames = page.inner_text("#frames")
+            expect(page.locator("#frames")).not_to_have_text(frames)
+            page.select_option("#camera", "front")
+            expect(page.locator("#notice")).to_have_text(
+                "The camera is lost: the cable is cut.", timeout=10_000
+            )
+        finally:
+            stream.stop()
+            thread.join(10)
+
+
+def portrait(page: Any) -> bool:
+    script = "() => (({ width, height }) => height > width)(document.getElementById('picture'))"
+    found: bool = page.evaluate(script)
+    return found
 
 
 def test_a_token_opens_it_once_and_for_all(open_page: OpenPage, visit: Any) -> None:
