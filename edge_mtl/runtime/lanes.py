@@ -222,9 +222,11 @@ class Lanes:
                 continue
             stack = sys._current_frames().get(lane.thread.ident or 0)
             _log.error("a pipeline is stuck here:\n%s", "".join(traceback.format_stack(stack)))
+            of_camera = f" of {at[0].camera}" if at[0].camera else ""
             raise HungError(
-                f"frame {at[0].index}: expected a scene within {HUNG_S:g} s, the pipeline is still "
-                "at it; see the log for where. Is the GPU or the machine overloaded or suspended?"
+                f"frame {at[0].index}{of_camera}: expected a scene within {HUNG_S:g} s, the "
+                "pipeline is still at it; see the log for where. Is the GPU or the machine "
+                "overloaded or suspended?"
             )
 
 

@@ -271,6 +271,20 @@ def test_raw_outputs_come_to_the_host_where_they_are_asked_for(bundle: Bundle) -
         assert isinstance(pipe._stages, HostStages)
 
 
+def test_a_batch_by_way_of_the_host(several: Bundle, bundle: Bundle, assert_same: Same) -> None:
+    from edge_mtl.runtime.engines import open_engines
+
+    frames = [Frame(noise(*size, seed), seed, 1) for seed, size in enumerate(SIZES)]
+    [engine] = open_engines("tensorrt", several, None, 1, 3)
+    with (
+        Pipeline(several.spec, engine, raw_on_host=True) as pipe,
+        Pipeline.from_bundle(bundle, "tensorrt") as alone,
+    ):
+        for batch in (frames, frames[1:]):
+            for scene, frame in zip(pipe.batch(batch), batch, strict=True):
+                assert_same(scene, alone(frame.image))
+
+
 def test_what_is_no_frame_of_the_engine(bundle: Bundle) -> None:
     with (
         Pipeline.from_bundle(bundle, "tensorrt") as pipe,
