@@ -272,10 +272,10 @@ def test_raw_outputs_come_to_the_host_where_they_are_asked_for(bundle: Bundle) -
 
 
 def test_a_batch_by_way_of_the_host(several: Bundle, bundle: Bundle, assert_same: Same) -> None:
-    from edge_mtl.runtime.engines import open_engines
+    from edge_mtl.runtime.engines import Opening, open_engines
 
     frames = [Frame(noise(*size, seed), seed, 1) for seed, size in enumerate(SIZES)]
-    [engine] = open_engines("tensorrt", several, None, 1, 3)
+    [engine] = open_engines("tensorrt", several, Opening(frames=3))
     with (
         Pipeline(several.spec, engine, raw_on_host=True) as pipe,
         Pipeline.from_bundle(bundle, "tensorrt") as alone,

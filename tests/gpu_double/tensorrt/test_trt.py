@@ -12,8 +12,7 @@ import pytest
 
 from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.runtime import engines
-from edge_mtl.runtime.engines import ENGINES, GpuEngine, Opening, open_engine, open_engines
+from edge_mtl.runtime.engines import ENGINES, GpuEngine, Opening, fastest, open_engine, open_engines
 
 AsBuilt = Callable[..., Bundle]
 REBUILD = r"build it again here: edge-mtl export --rebuild tiny\.emtl"
@@ -178,13 +177,13 @@ def test_auto_considers_tensorrt_where_the_bundle_has_something_for_it(
     tiny_bundle: Bundle, as_built: AsBuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
-    real = engines._open_if_usable
+    real = fastest.open_warm
 
     def note(name: str, *arguments: Any) -> Any:
         tried.append(name)
         return real(name, *arguments)
 
-    monkeypatch.setattr(engines, "_open_if_usable", note)
+    monkeypatch.setattr(fastest, "open_warm", note)
     for bundle in (tiny_bundle, as_built(tiny_bundle)):
         open_engine("auto", bundle, 1).close()
     assert tried == ["onnxruntime", "openvino", "onnxruntime", "openvino", "tensorrt"]
