@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from enum import Enum
 from importlib import import_module
+from itertools import islice
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from edge_mtl.errors import EdgeMtlError
+from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.extras import explain
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -38,6 +40,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 _SIGPIPE_EXIT, _INTERRUPT_EXIT = 141, 130
 
+# Click's UsageError, which Typer keeps under a name that differs from version to version.
+_WrongUsage: Any = typer.BadParameter.__base__
+
+_log = logging.getLogger("edge_mtl")
+
+
+class LogFormat(str, Enum):
+    """The values of `--log-format`."""
+
+    text = "text"
+    json = "json"
+
 
 class _Group(TyperGroup):
     """Lists the subcommands from the table and imports the one that is called."""
@@ -57,15 +71,28 @@ class _Group(TyperGroup):
         return name, typer.main.get_command(single), rest
 
     def invoke(self, ctx: Any) -> Any:
+        from edge_mtl.cli import logs
+
+        debug = ctx.params["debug"]
+        as_json = ctx.params["log_format"] is LogFormat.json
+        if not debug:
+            # OpenCV and FFmpeg print what they dislike about a file; we say it in one line.
+            os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+            os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        logs.begin(as_json, debug)
         try:
             return super().invoke(ctx)
         except EdgeMtlError as error:
-            _fail(error, ctx.params["debug"])
+            _fail(error, debug)
         except ImportError as error:
             explained = explain(error)
             if explained is None:
                 raise
-            _fail(explained, ctx.params["debug"])
+            _fail(explained, debug)
+        except _WrongUsage as error:
+            if not as_json:
+                raise
+            _fail(UsageError(error.format_message()), debug=False)
         except BrokenPipeError:
             # Whoever read our output has seen enough; nor may the interpreter flush into it later.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,16 +104,8 @@ class _Group(TyperGroup):
 def _fail(error: EdgeMtlError, debug: bool) -> NoReturn:
     if debug:
         raise error
-    print(f"edge-mtl: error: {error}", file=sys.stderr)
+    _log.error("%s", error)
     raise typer.Exit(error.exit_code)
-
-
-class _StderrHandler(logging.Handler):
-    """Writes to what `sys.stderr` is at the time: a progress bar puts itself in between."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        print(f"edge-mtl: {level}{record.getMessage()}", file=sys.stderr)
 
 
 app = typer.Typer(
@@ -107,23 +126,35 @@ def _settings(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks and what the libraries log.")
     ] = False,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(
+            envvar="EDGE_MTL_LOG_FORMAT",
+            help="Log lines for people, or a JSON object a line for machines.",
+        ),
+    ] = LogFormat.text,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
     ] = False,
 ) -> None:
-    """Multi-task driving networks, from training to the edge."""
-    if not debug:
-        # OpenCV and FFmpeg print what they dislike about a file; we say it in one line.
-        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    logger = logging.getLogger("edge_mtl")
-    logger.setLevel(logging.DEBUG if debug else logging.INFO)
-    logger.handlers = [_StderrHandler()]
+    """Multi-task driving networks, from training to the edge."""  # `_Group` reads the settings
 
 
 def main() -> None:
-    """The entry point of `edge-mtl`. `--debug` is understood before and behind the subcommand."""
-    arguments = sys.argv[1:]
-    if "--debug" in arguments:
-        arguments = ["--debug", *(each for each in arguments if each != "--debug")]
-    app(arguments, prog_name="edge-mtl")
+    """The entry point of `edge-mtl`. Its settings are understood behind the subcommand too."""
+    app(settings_first(sys.argv[1:]), prog_name="edge-mtl")
+
+
+def settings_first(arguments: list[str]) -> list[str]:
+    """The arguments with those of the group, `--debug` and `--log-format`, before all others."""
+    settings: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for each in waiting:
+        if each == "--log-format":
+            settings += [each, *islice(waiting, 1)]
+        elif each == "--debug" or each.startswith("--log-format="):
+            settings.append(each)
+        else:
+            rest.append(each)
+    return [*settings, *rest]

@@ -16,9 +16,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from edge_mtl.cli.logs import as_json
+
 
 def make_progress(last: ProgressColumn | None = None) -> Progress:
-    """Drawn where standard error is a terminal; silent elsewhere.
+    """Drawn where standard error is a terminal, unless it holds JSON lines; silent elsewhere.
 
     last: the last column; the time that remains where it is not given.
     """
@@ -29,7 +31,7 @@ def make_progress(last: ProgressColumn | None = None) -> Progress:
         last or TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
+        disable=as_json() or not sys.stderr.isatty(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +25,7 @@ from edge_mtl.errors import UsageError
 if TYPE_CHECKING:
     from edge_mtl.scene import Scene
 
+_log = logging.getLogger(__name__)
 
 _LANES_OF_FILES = 2
 
@@ -107,6 +109,7 @@ def command(
     from rich.progress import TextColumn
 
     from edge_mtl.cli.camera_table import camera_table
+    from edge_mtl.cli.logs import as_json
     from edge_mtl.cli.model_files import open_model, open_pipelines
     from edge_mtl.cli.progress import make_progress
     from edge_mtl.runtime.sinks.by_camera import ByCamera
@@ -167,7 +170,8 @@ def command(
             batch_wait_ms=batch_wait_ms,
         ).run()
 
-    console = Console(stderr="-" in (outputs.get("jsonl"), json), markup=False)
+    to_stderr = "-" in (outputs.get("jsonl"), json)
+    console = Console(stderr=to_stderr, markup=False, quiet=as_json())
     console.print(f"{model} on {opened.name}, {pipelines[0].engine.name}")
     console.print(report.latency.table())
     if report.cameras:
@@ -185,13 +189,15 @@ def command(
             if each.dropped:
                 told = f"{name}: {each.written} frames written, {each.dropped} dropped"
                 console.print(f"{camera}: {told}" if camera else told)
+    about = {"model": model, "source": opened.name, "engine": pipelines[0].engine.name}
+    figures = {**about, **report.to_json()}
+    for camera, sinks in taken.items():
+        by_sink = {name: each.to_json() for name, each in sinks.items()}
+        (figures["cameras"][camera] if camera else figures)["sinks"] = by_sink
+    if as_json():
+        _log.info("%s ended", opened.name, extra={"report": figures})
     if json is not None:
-        about = {"model": model, "source": opened.name, "engine": pipelines[0].engine.name}
-        figures = report.to_json()
-        for camera, sinks in taken.items():
-            by_sink = {name: each.to_json() for name, each in sinks.items()}
-            (figures["cameras"][camera] if camera else figures)["sinks"] = by_sink
-        write_json(json, {**about, **figures})
+        write_json(json, figures)
     failures = [each.failure for sinks in taken.values() for each in sinks.values()]
     failures += [each.failure for each in report.cameras.values()]
     if any(failure is not None for failure in failures):

@@ -120,6 +120,7 @@ class Behind:
                     "%s takes no scenes since %.0f s; the stream waits for it",
                     self.name,
                     _PATIENCE_S,
+                    extra={"sink": self.name},
                 )
 
     def _run(self) -> None:
@@ -163,4 +164,5 @@ class Behind:
             self.dropped = self._given - self.written
             self._waiting.clear()
             self._change.notify_all()
-        _log.error("%s stopped after %d scenes: %s", self.name, self.written, why)
+        fields = {"sink": self.name, "written": self.written, "reason": why}
+        _log.error("%s stopped after %d scenes: %s", self.name, self.written, why, extra=fields)

@@ -100,7 +100,8 @@ class Segments:
         if self._empty:
             self._segment.unlink(missing_ok=True)
         oldest = self._there()[0][1]
-        _log.warning("%s deleted to make room: %s", oldest, error)
+        fields = {"deleted": str(oldest)}
+        _log.warning("%s deleted to make room: %s", oldest, error, extra=fields)
         oldest.unlink(missing_ok=True)
         return True
 

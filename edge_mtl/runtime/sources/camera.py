@@ -81,7 +81,8 @@ def _connect(address: str, options: CameraOptions) -> Capture:
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     refused = _configure(capture, options)
     if refused:
-        _log.warning("camera %s refused: %s", address, "; ".join(refused))
+        fields = {"camera": address, "refused": refused}
+        _log.warning("camera %s refused: %s", address, "; ".join(refused), extra=fields)
     return OpenCvCapture(capture, options.timeout, stamped=True)
 
 

@@ -114,7 +114,8 @@ def _open(
 ) -> LiveSource:
     backends.need_gstreamer(masked(address))
     through = backends.gstreamer()
-    _log.info("%s: GStreamer through %s", masked(address), through)
+    name = masked(address)
+    _log.info("%s: GStreamer through %s", name, through, extra={"camera": name})
 
     def open_capture() -> Capture:
         if through == "PyGObject":

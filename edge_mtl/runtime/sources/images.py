@@ -54,7 +54,7 @@ class ImageSource:
                 return Frame(read_image(path), index, time.monotonic_ns())
             except EdgeMtlError as error:
                 self.health.skipped += 1
-                _log.warning("skipped %s", error)
+                _log.warning("skipped %s", error, extra={"camera": self.name, "frame": index})
         self.health.enter("ended")
         if self.health.skipped == len(self._files):
             raise EdgeMtlError(

@@ -155,7 +155,9 @@ class LiveSource:
         self._worker.join(_CLOSE_S)
         if self._worker.is_alive():
             # Releasing the device while its driver is inside a call would crash.
-            _log.warning("%s hangs in its driver and is left to it", self.name)
+            _log.warning(
+                "%s hangs in its driver and is left to it", self.name, extra=self._fields()
+            )
         self.health.enter("ended")
 
     def _send_worker(self) -> None:
@@ -216,7 +218,11 @@ class LiveSource:
         if image is None or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             self.health.skipped += 1
             if self.health.skipped == 1:
-                _log.warning("%s: a frame cannot be decoded; such are dropped", self.name)
+                _log.warning(
+                    "%s: a frame cannot be decoded; such are dropped",
+                    self.name,
+                    extra=self._fields(),
+                )
             return False
         self._note_frame((image.shape[1], image.shape[0]))
         self.health.drop(self._box.put(Frame(image, index, captured_ns)))
@@ -225,21 +231,35 @@ class LiveSource:
     def _note_frame(self, size: tuple[int, int]) -> None:
         if self._size is not None and size != self._size:
             self.health.resolution_changes += 1
-            _log.warning("%s changed from %dx%d to %dx%d", self.name, *self._size, *size)
+            _log.warning(
+                "%s changed from %dx%d to %dx%d",
+                self.name,
+                *self._size,
+                *size,
+                extra={**self._fields(), "width": size[0], "height": size[1]},
+            )
         self._size = size
         if self.health.state == "live":
             return
+        away_s = self.health.for_s
+        self.health.enter("live")
         if self._been_live:
             self.health.reconnects += 1
-            _log.warning("%s is back after %.1f s", self.name, self.health.for_s)
+            fields = {**self._fields(), "away_s": round(away_s, 3)}
+            _log.warning("%s is back after %.1f s", self.name, away_s, extra=fields)
         self._been_live = True
-        self.health.enter("live")
 
     def _note_loss(self, reason: str) -> None:
-        if not self.health.reason:
-            what = "was lost" if self._been_live else "cannot be opened"
-            _log.warning("%s %s: %s; trying again", self.name, what, reason)
+        new = not self.health.reason
         self.health.enter("lost" if self._been_live else "connecting", reason)
+        if new:
+            what = "was lost" if self._been_live else "cannot be opened"
+            fields = {**self._fields(), "reason": reason}
+            _log.warning("%s %s: %s; trying again", self.name, what, reason, extra=fields)
+
+    def _fields(self) -> dict[str, object]:
+        """What a structured log says of the source besides the message."""
+        return {"camera": self.name, "state": self.health.state}
 
     def _supervise(self, waited_s: float) -> None:
         """Judge the thread that captures, after so many more seconds without a frame."""

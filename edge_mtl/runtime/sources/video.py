@@ -77,7 +77,12 @@ class VideoSource:
                 return Frame(image, index, captured_ns)
             self.health.skipped += 1
             if self.health.skipped == 1:
-                _log.warning("%s: frame %d cannot be decoded; such are dropped", self.name, index)
+                _log.warning(
+                    "%s: frame %d cannot be decoded; such are dropped",
+                    self.name,
+                    index,
+                    extra={"camera": self.name, "frame": index},
+                )
         return None
 
     def _note_early_end(self) -> None:
@@ -88,6 +93,7 @@ class VideoSource:
                 self.name,
                 self._index,
                 self.length,
+                extra={"camera": self.name, "frames": self._index, "announced": self.length},
             )
 
     def stop(self) -> None:

@@ -38,7 +38,8 @@ class WebSink:
         self._server = WebServer.at(host, port, os.environ.get(TOKEN_VARIABLE))
         self._feed = Feed(vitals, annotate)
         self._server.add(self._feed)
-        _log.info("%s is shown at %s", vitals.camera, self._server.url)
+        fields = {"camera": vitals.camera, "url": self._server.url}
+        _log.info("%s is shown at %s", vitals.camera, self._server.url, extra=fields)
 
     def write(self, scene: Scene, frame: Frame) -> None:
         """Show the newest scene to everybody who watches."""

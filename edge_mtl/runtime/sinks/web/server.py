@@ -101,6 +101,7 @@ class WebServer:
                 app,
                 access_log=False,  # it would hold the token of an address
                 log_level="error",
+                log_config=None,  # errors go where all others go
                 ws="websockets-sansio",
                 ws_max_size=4096,
                 timeout_graceful_shutdown=_FAREWELL_S,
