@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -21,9 +27,10 @@ _OF_SOURCE = {
 
 
 def exposition(cameras: Callable[[], Iterable[Vitals]]) -> bytes:
-    """The metrics of all cameras, as `text/plain; version=1.0.0`."""
+    """The metrics of all cameras and of the process, as `text/plain; version=1.0.0`."""
     registry = CollectorRegistry()
     registry.register(_Cameras(cameras))
+    ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
@@ -82,6 +89,7 @@ class _Cameras(Collector):
                 written.add_metric(labels, sink.written)
                 dropped.add_metric(labels, sink.dropped)
                 failed.add_metric(labels, sink.failure is not None)
+        yield InfoMetricFamily("edge_mtl", "What runs.", {"version": version("edge-mtl")})
         yield from (frames, silent, state, stages, age, *of_source.values())
         yield from (written, dropped, failed)
 

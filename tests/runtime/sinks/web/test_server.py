@@ -10,6 +10,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,6 +187,17 @@ def test_prometheus_reads_the_metrics(open_page: OpenPage) -> None:
     assert found[("edge_mtl_sink_written_total", *sink)] == 5
     assert found[("edge_mtl_sink_dropped_total", *sink)] == 2
     assert found[("edge_mtl_sink_failed", *sink)] == 1
+    assert found["edge_mtl_info", ("version", version("edge-mtl"))] == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc to read")
+def test_prometheus_reads_what_the_process_takes(open_page: OpenPage) -> None:
+    text = open_page().get("/metrics")[1]
+    found = {family.name: family.samples for family in text_string_to_metric_families(text)}
+    [resident] = found["process_resident_memory_bytes"]
+    assert 1e7 < resident.value < 1e11
+    assert found["process_open_fds"][0].value > 2
+    assert found["process_cpu_seconds"][0].value > 0
 
 
 def test_off_the_loopback_a_token_is_needed(open_page: OpenPage) -> None:
