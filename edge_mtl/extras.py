@@ -49,12 +49,12 @@ _PACKAGE_OF_LIBRARY = {
 }
 
 
-# On a Jetson, JetPack has them; pip's OpenCV would hide GStreamer and with it the camera, and pip's
-# TensorRT is another one than the board's.
+# On a Jetson, Ubuntu and JetPack have them; pip's OpenCV would hide GStreamer and with it the
+# camera, and pip's TensorRT is another one than the board's.
 _ON_JETSON = {
-    "cv2": "sudo apt-get install python3-libopencv",
+    "cv2": "sudo apt-get install python3-opencv",
     "tensorrt": "sudo apt-get install python3-libnvinfer",
-    "pycuda": "pip install 'edge-mtl[jetson]'",
+    **dict.fromkeys(("onnx", "onnxruntime", "pycuda"), "pip install 'edge-mtl[jetson]'"),
 }
 
 

@@ -17,6 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.export.quiet import quiet
+from edge_mtl.export.structured_picture import structured_picture
 from edge_mtl.network.network import Network
 
 OPSET = 18
@@ -38,8 +39,10 @@ def onnx_from_network(network: Network) -> onnx.ModelProto:
     """
     spec = network.spec
     plain = folded(network)
-    image = structured_picture(spec.input_tensor.shape)
-    planes = {each.name: structured_picture(each.shape) for each in spec.plane_tensors}
+    image = torch.from_numpy(structured_picture(spec.input_tensor.shape))
+    planes = {
+        each.name: torch.from_numpy(structured_picture(each.shape)) for each in spec.plane_tensors
+    }
     names = [tensor.name for tensor in spec.output_tensors]
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet("torch.onnx"):
         # The exporter reports its own deprecations and progress; neither is for our users.
@@ -115,16 +118,3 @@ def check_parity(
                 f"output {output.name!r} of the ONNX graph differs from torch by {error:.3g}, at "
                 f"most {allowed:.3g} was expected; try another version of torch or onnxruntime"
             )
-
-
-def structured_picture(shape: tuple[int, ...]) -> torch.Tensor:
-    """A normalised picture (N, C, H, W), float32, with structure at every scale.
-
-    The same shape gives the same picture.
-    """
-    rng = np.random.default_rng(0)
-    height, width = shape[2:]
-    coarse = rng.normal(size=(*shape[:2], -(-height // 16), -(-width // 16)))
-    blocks = np.repeat(np.repeat(coarse, 16, axis=2), 16, axis=3)[..., :height, :width]
-    picture = blocks + 0.3 * rng.normal(size=shape)
-    return torch.from_numpy(picture.astype(np.float32))

@@ -29,8 +29,8 @@ from edge_mtl.engine_file import EngineFile, platform_here
 from edge_mtl.errors import UsageError
 from edge_mtl.export.batch import ONE_FRAME, Batch, with_batch
 from edge_mtl.export.build_progress import progress_monitor
-from edge_mtl.export.graph import structured_picture
 from edge_mtl.export.half_precision import check_half_precision, half_precision, large_activations
+from edge_mtl.export.structured_picture import structured_picture
 from edge_mtl.export.tensorrt_graph import BuildError, check_graph
 from edge_mtl.machine import gpus
 from edge_mtl.tensorrt_log import Messages, logger_of, plain
@@ -258,7 +258,7 @@ def _example(model: onnx.ModelProto) -> dict[str, NDArray[np.generic]]:
     for value in model.graph.input:
         kind = value.type.tensor_type
         shape = (1, *(each.dim_value for each in kind.shape.dim[1:]))
-        picture = structured_picture(shape).numpy()
+        picture = structured_picture(shape)
         if kind.elem_type == TensorProto.INT8:
             values[value.name] = (picture * 40).round().clip(-128, 127).astype(np.int8)
         else:

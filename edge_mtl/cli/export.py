@@ -54,26 +54,28 @@ def command(
     ] = False,
     json: JsonTarget = None,
 ) -> None:
+    from edge_mtl.errors import UsageError
+
+    if rebuild:
+        if options.target or options.precision:
+            raise UsageError(
+                "--rebuild keeps target and precision; leave --target, --precision out"
+            )
+        _rebuild(Path(checkpoint), output, options.engine(), json)
+        return
+
     import msgspec
     from rich.console import Console
 
     from edge_mtl import zoo
     from edge_mtl.bundle import Bundle
     from edge_mtl.cli.parity import print_parity
-    from edge_mtl.errors import UsageError
     from edge_mtl.export.exporter import export
     from edge_mtl.export.parity import CHECKED_FRAMES
     from edge_mtl.export.triton_repository import write_repository
     from edge_mtl.network.checkpoint import load_checkpoint
 
     settings = options.settings()
-    if rebuild:
-        if options.target or options.precision:
-            raise UsageError(
-                "--rebuild keeps target and precision; leave --target, --precision out"
-            )
-        _rebuild(Path(checkpoint), output, settings.engine, json)
-        return
     if output is None:
         raise UsageError("expected --output, the path of the bundle to make, such as -o model.emtl")
     if options.target == "triton" and Path(checkpoint).suffix == ".emtl":

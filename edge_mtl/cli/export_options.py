@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edge_mtl.data.datasets import Dataset
+    from edge_mtl.export.engine_plan import EngineWishes
     from edge_mtl.export.exporter import Export, ExportSettings
 
 
@@ -131,14 +132,10 @@ class ExportOptions:
         Raises:
             UsageError: one of them is none of what is known.
         """
-        from edge_mtl.config import overrides_into
-        from edge_mtl.export.batch import Batch
         from edge_mtl.export.calibration import CalibrationSettings
         from edge_mtl.export.devices import find_device
-        from edge_mtl.export.engine_plan import EngineWishes
         from edge_mtl.export.exporter import ExportSettings
         from edge_mtl.export.gate import with_tolerances
-        from edge_mtl.export.tensorrt_builder import BuildOptions
 
         profile = find_device(self.device) if self.device else None
         of_device = profile.precision if profile else "int8"
@@ -148,12 +145,26 @@ class ExportOptions:
             calibration=CalibrationSettings(self.method.value, self.percentile),
             tolerances=with_tolerances(self.tolerance or ()),
             elsewhere=self.elsewhere,
-            engine=EngineWishes(
-                compute_capability=self.compute_capability,
-                device=profile,
-                batch=Batch.parse(self.batch) if self.batch else None,
-                options=overrides_into(BuildOptions, self.build, "--build") if self.build else None,
-            ),
+            engine=self.engine(),
+        )
+
+    def engine(self) -> EngineWishes:
+        """What they say of the engine alone. Needs no torch, so that a board can build its own.
+
+        Raises:
+            UsageError: one of them is none of what is known.
+        """
+        from edge_mtl.config import overrides_into
+        from edge_mtl.export.batch import Batch
+        from edge_mtl.export.devices import find_device
+        from edge_mtl.export.engine_plan import EngineWishes
+        from edge_mtl.export.tensorrt_builder import BuildOptions
+
+        return EngineWishes(
+            compute_capability=self.compute_capability,
+            device=find_device(self.device) if self.device else None,
+            batch=Batch.parse(self.batch) if self.batch else None,
+            options=overrides_into(BuildOptions, self.build, "--build") if self.build else None,
         )
 
     def calibration(self) -> Dataset:

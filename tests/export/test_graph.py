@@ -19,8 +19,8 @@ from edge_mtl.export.graph import (
     check_parity,
     folded,
     onnx_from_network,
-    structured_picture,
 )
+from edge_mtl.export.structured_picture import structured_picture
 from edge_mtl.network.network import Network
 from edge_mtl.train.config import TrainConfig
 
@@ -41,7 +41,7 @@ def test_batch_norms_are_folded_without_a_trace(network: Network, graph: onnx.Mo
     plain = folded(network)
     assert not any(isinstance(each, nn.BatchNorm2d) for each in plain.modules())
     assert any(isinstance(each, nn.BatchNorm2d) for each in network.modules())
-    image = structured_picture(network.spec.input_tensor.shape)
+    image = torch.from_numpy(structured_picture(network.spec.input_tensor.shape))
     with torch.inference_mode():
         expected, found = network(image), plain(image)
     for name, value in expected.items():
@@ -87,7 +87,7 @@ def test_lesson_nor_does_a_graph_that_ships(name: str) -> None:
 def test_a_graph_that_computes_something_else_is_noticed(
     network: Network, graph: onnx.ModelProto
 ) -> None:
-    image = structured_picture(network.spec.input_tensor.shape)
+    image = torch.from_numpy(structured_picture(network.spec.input_tensor.shape))
     check_parity(graph, network, image)
     last = next(node for node in graph.graph.node if "detection_boxes_8" in node.output)
     bias = next(each for each in graph.graph.initializer if each.name == last.input[2])
@@ -99,7 +99,7 @@ def test_a_graph_that_computes_something_else_is_noticed(
 def test_a_graph_with_nan_is_noticed(network: Network, graph: onnx.ModelProto) -> None:
     bias = next(each for each in graph.graph.initializer if each.dims == [3])
     bias.CopyFrom(numpy_helper.from_array(np.full(3, np.nan, np.float32), bias.name))
-    image = structured_picture(network.spec.input_tensor.shape)
+    image = torch.from_numpy(structured_picture(network.spec.input_tensor.shape))
     with pytest.raises(ExportError, match="output 'surface'"):
         check_parity(graph, network, image)
 

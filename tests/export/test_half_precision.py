@@ -9,7 +9,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_mtl.export.edges import strip_edges
-from edge_mtl.export.graph import structured_picture
 from edge_mtl.export.half_precision import (
     HALF_QDQ_OPSET,
     HalfPrecisionError,
@@ -17,10 +16,11 @@ from edge_mtl.export.half_precision import (
     half_precision,
     large_activations,
 )
+from edge_mtl.export.structured_picture import structured_picture
 
 Quantized = Callable[[str], onnx.ModelProto]
 only_edgenet = pytest.mark.parametrize("backbone", ["edgenet-n"])
-IMAGE = structured_picture((1, 3, 32, 64)).numpy()
+IMAGE = structured_picture((1, 3, 32, 64))
 
 
 def small(*nodes: onnx.NodeProto, opset: int = 18, **constants: Any) -> onnx.ModelProto:

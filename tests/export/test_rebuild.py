@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -85,3 +87,17 @@ def test_what_cannot_be_built_here_says_why(
 
 def _missing(name: str) -> object:
     raise ImportError(name)
+
+
+@only_edgenet
+def test_a_board_without_torch_builds_its_engine(bundle_for: Make) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx, of extra tensorrt-rtx, is missing")
+    bundle_for("tensorrt-rtx").save()
+    path = bundle_for("tensorrt-rtx").path
+    code = "import sys; sys.modules['torch'] = None\nfrom edge_mtl.cli import main; main()"
+    rebuilt = ["export", "--rebuild", str(path), "--compute-capability", "8.6"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *rebuilt], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(Bundle.open(path).manifest.engines) == ["network.sm86.engine"]
