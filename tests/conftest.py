@@ -14,7 +14,9 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import pytest
+import typer
 
+from edge_mtl import cli
 from edge_mtl.bundle import Bundle
 from edge_mtl.data.augmentation import Augmentation
 from edge_mtl.scene import Scene
@@ -32,6 +34,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+def _parse_command(words: list[str]) -> tuple[str, dict[str, Any]]:
+    group = typer.main.get_command(cli.app)
+    first = cli.settings_first(words)
+    [start, *_] = [index for index, word in enumerate(first) if word in cli.COMMANDS]
+    outer = group.make_context("edge-mtl", first[: start + 1])
+    name, command, rest = group.resolve_command(outer, first[start:])
+    return name, command.make_context(name, rest, parent=outer).params
+
+
+@pytest.fixture(scope="session")
+def parse_command() -> Callable[[list[str]], tuple[str, dict[str, Any]]]:
+    """Reads the words behind `edge-mtl` as the command line does, without running them: the
+    subcommand and its options. Raises what the command line would refuse them with."""
+    return _parse_command
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -15,9 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import typer
-
-from edge_mtl import cli
 
 ROOT = Path(__file__).parents[1]
 
@@ -263,26 +259,6 @@ def test_no_large_files_are_tracked() -> None:
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-
-
-def commands_of(text: str) -> list[list[str]]:
-    """The lines of the code blocks that call `edge-mtl`, as a shell would split them."""
-    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("edge-mtl ")]
-
-
-@pytest.mark.parametrize("words", commands_of(README), ids=" ".join)
-def test_the_commands_of_the_readme_exist(words: list[str]) -> None:
-    module, _ = cli.COMMANDS[words[0]]
-    single = typer.Typer()
-    single.command()(importlib.import_module(module).command)
-    known = {option for each in typer.main.get_command(single).params for option in each.opts}
-    assert {word for word in words if word.startswith("-")} <= known
-
-
-def test_the_readme_shows_commands() -> None:
-    assert len(commands_of(README)) >= 6
 
 
 @pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
