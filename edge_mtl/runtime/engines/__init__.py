@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -13,6 +14,10 @@ from edge_mtl.bundle import Bundle
 from edge_mtl.errors import EdgeMtlError, UsageError
 from edge_mtl.extras import EXTRA_OF, install_command
 from edge_mtl.tensor_spec import TensorSpec
+
+# OpenVINO tells Google Analytics of its use when it is imported, and asks nobody. Where its package
+# for that cannot be imported, it takes a stub of its own.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 class Engine(Protocol):

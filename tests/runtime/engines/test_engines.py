@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import subprocess
 import sys
 import threading
@@ -200,3 +202,27 @@ signal.raise_signal(signal.SIGINT)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
+def test_no_engine_tells_anybody_of_its_use(tmp_path: Path) -> None:
+    """openvino 2026.4.1 asks for www.google-analytics.com as soon as it is imported."""
+    if importlib.util.find_spec("openvino") is None:
+        pytest.skip("OpenVINO, of the extra cpu, is not installed")
+    code = (
+        "import socket, threading\nasked = []\n"
+        "socket.getaddrinfo = lambda *host, **_: asked.append(host) or []\n"
+        "from edge_mtl.diagnosis import examine\nexamine()\nimport edge_mtl.runtime.engines.ov\n"
+        "for each in threading.enumerate():\n"
+        "    each is threading.current_thread() or each.daemon or each.join(20)\n"
+        "print(asked)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+    assert not (tmp_path / "intel").exists()  # where it keeps the number of the user
