@@ -73,6 +73,11 @@ def explain(error: ImportError) -> EdgeMtlError | None:
                 f"OpenCV needs the system library {library}, which is missing: "
                 f"sudo apt-get install {package}"
             )
+    if "numpy.core.multiarray failed to import" in str(error):
+        return EdgeMtlError(
+            "a library here, such as the system's OpenCV, was compiled for NumPy 1, and NumPy 2 is "
+            "installed: pip install 'numpy<2'"
+        )
     module = (error.name or "").partition(".")[0]
     if module not in EXTRA_OF:
         return None

@@ -27,6 +27,12 @@ def test_a_broken_module_and_a_missing_library_are_told_apart() -> None:
     assert str(error).endswith("sudo apt-get install libgl1")
 
 
+def test_a_library_for_another_numpy_is_explained() -> None:
+    """What Debian 12's OpenCV 4.6 says with NumPy 2.2; it names no module."""
+    error = explain(ImportError("numpy.core.multiarray failed to import"))
+    assert str(error).endswith("NumPy 2 is installed: pip install 'numpy<2'")
+
+
 @pytest.mark.parametrize("name", [None, "edge_mtl.no_such_module", "json"])
 def test_a_bug_of_ours_is_not_explained_away(name: str | None) -> None:
     assert explain(ModuleNotFoundError("no", name=name)) is None
