@@ -14,7 +14,8 @@
 ARG BASE=nvcr.io/nvidia/l4t-jetpack:r36.4.0
 
 FROM ${BASE} AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# NVIDIA's images may set a constraint of their own, on NumPy among others.
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         g++ python3-dev python3-venv \
