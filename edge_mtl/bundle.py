@@ -20,7 +20,14 @@ import msgspec
 from msgspec import Meta
 
 from edge_mtl import signature as signatures
-from edge_mtl.bundle_reader import MOST_FILES, Reader, RefusedError, is_plain_name, open_reader
+from edge_mtl.bundle_reader import (
+    MOST_FILES,
+    Reader,
+    RefusedError,
+    is_plain_name,
+    open_reader,
+    reader_of,
+)
 from edge_mtl.engine_file import EngineFile
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.onnx_references import NotOnnxError, refers_to_files
@@ -64,6 +71,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     report: what the accuracy gate found, as `edge_mtl.export.report` writes it.
     engines: by the name of the file, how each engine in the bundle was built.
     provenance: what it was made with and from; None of bundles from before that was noted.
+    lighter: the files that are bundles of lighter networks, as `spec.degrade` has it, in the order
+        in which they take turns.
     """
 
     format: int = FORMAT
@@ -81,6 +90,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     report: dict[str, Any] | None = None
     engines: dict[str, EngineFile] = {}
     provenance: Provenance | None = None
+    lighter: Annotated[tuple[str, ...], Meta(max_length=2)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,27 @@ class Bundle:
         except OSError as error:
             raise BundleError(f"{path}: cannot be read ({error.strerror or error})") from None
 
+    def lighter(self) -> tuple[Bundle, ...]:
+        """The lighter networks that take turns past a deadline, each a bundle in this one; empty
+        where it was exported without.
+
+        Raises:
+            BundleError: one of them is damaged or refused, as `open` does.
+        """
+        return tuple(self._inner(name) for name in self.manifest.lighter)
+
+    def _inner(self, name: str) -> Bundle:
+        try:
+            # Messages name the outer bundle: that is what can be made or built again.
+            inner = _open(self.path, reader_of(self.files[name]), None)
+            if inner.manifest.lighter:
+                raise RefusedError("expected a network, found one with lighter ones of its own")
+        except RefusedError as refused:
+            raise BundleError(
+                f"{self.path}: {name}: {refused}; {_REMAKE.format(path=self.path)}"
+            ) from None
+        return inner
+
     def engine(
         self, module: str, version: str, compute_capability: tuple[int, int], platform: str
     ) -> tuple[str, bytes]:
@@ -170,8 +201,8 @@ class Bundle:
     def with_engines(
         self, path: Path, files: dict[str, bytes], engines: dict[str, EngineFile]
     ) -> Bundle:
-        """The same network with other engines, to be written to `path`. It is not signed: nobody
-        has vouched for it yet."""
+        """The same network with other files and engines, to be written to `path`. It is not signed:
+        nobody has vouched for it yet."""
         entries = {name: FileEntry(len(data), _sha256(data)) for name, data in files.items()}
         manifest = msgspec.structs.replace(self.manifest, files=entries, engines=engines)
         return Bundle(path, manifest, files)
@@ -188,11 +219,9 @@ class Bundle:
         Equal bundles give equal bytes, whatever the time, the machine and the version of zlib:
         the files are stored as they are.
         """
-        contents = {MANIFEST: _encode(self.manifest), **self.files}
-        if self.signature is not None:
-            contents[SIGNATURE] = self.signature
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.suffix != ".emtl":
+            contents = self._contents()
             self.path.mkdir(exist_ok=True)
             if self.signature is None:
                 (self.path / SIGNATURE).unlink(missing_ok=True)
@@ -200,15 +229,24 @@ class Bundle:
             for name in [*(each for each in contents if each != MANIFEST), MANIFEST]:
                 write_atomically(self.path / name, contents[name])
             return
+        write_atomically(self.path, self.packed())
+
+    def packed(self) -> bytes:
+        """The bytes of the `.emtl` file that `save` writes."""
         with tempfile.SpooledTemporaryFile(max_size=1 << 28) as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for name, data in contents.items():
+                for name, data in self._contents().items():
                     entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
                     entry.create_system = 3  # Unix, wherever it is written
                     entry.external_attr = (stat.S_IFREG | 0o644) << 16
                     archive.writestr(entry, data)
             file.seek(0)
-            write_atomically(self.path, file.read())
+            return file.read()
+
+    def _contents(self) -> dict[str, bytes]:
+        """All files, the manifest first."""
+        signature = {} if self.signature is None else {SIGNATURE: self.signature}
+        return {MANIFEST: _encode(self.manifest), **self.files, **signature}
 
 
 def _open(path: Path, reader: Reader, trusted: Path | None) -> Bundle:
@@ -245,7 +283,7 @@ def _check_list(manifest: Manifest, reader: Reader) -> None:
                 f"expected tensors of at most {_MOST_VALUES} values, found {tensor.name[:80]!r} of "
                 f"{'x'.join(map(str, tensor.shape))}"
             )
-    for name in (NETWORK, *manifest.engines):
+    for name in (NETWORK, *manifest.engines, *manifest.lighter):
         if name not in manifest.files:
             raise RefusedError(f"the manifest lists no file {name[:80]!r}")
     if len(manifest.files) > MOST_FILES:

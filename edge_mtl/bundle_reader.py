@@ -8,6 +8,7 @@ size on disk excuses. Stricter than `zipfile` alone, which reads what any tool w
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -85,6 +86,16 @@ def open_reader(path: Path) -> Iterator[Reader]:
             raise RefusedError("expected an .emtl file or a folder, found a device or a pipe")
     finally:
         os.close(descriptor)
+
+
+def reader_of(data: bytes) -> Reader:
+    """A reader of a zip that is in memory, as one bundle lies in another.
+
+    Raises:
+        RefusedError: as of `open_reader`.
+    """
+    with _zip_errors(_EXPECTED_A_ZIP):
+        return _ZipReader(io.BytesIO(data), len(data))
 
 
 def is_plain_name(name: str) -> bool:

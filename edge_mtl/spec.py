@@ -7,7 +7,7 @@ manifest of a bundle. It needs no torch.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -43,6 +43,9 @@ IMPORTED = "imported"
 
 _MULTIPLE = 32
 """The coarsest level of our own networks has a cell for so many pixels, in each direction."""
+
+Degrade: TypeAlias = Literal["half_resolution", "every_second_task"]
+"""How a network becomes lighter; see `ModelSpec.degrade`."""
 
 RESERVED_NAMES = ("data", "engine", "frames", "model", "parity", "split")
 """What a report of accuracies says beside its tasks: no task is called so."""
@@ -126,6 +129,9 @@ class ModelSpec(
     attention: how the heads see the feature pyramid: all the same ("none"), each with its own
         weights of the channels ("squeeze-excite"), or each with messages from the other heads
         ("cross-task").
+    degrade: what a bundle has ready for when scenes come too late: the same network at half the
+        width and height ("half_resolution"), or two networks with about half of the tasks each,
+        used in turn ("every_second_task"). None: nothing.
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -134,6 +140,7 @@ class ModelSpec(
     backbone: str
     neck_channels: Annotated[int, Meta(ge=8, le=1024)] = 64
     attention: Literal["none", "squeeze-excite", "cross-task"] = "none"
+    degrade: Degrade | None = None
     tasks: Annotated[tuple[Task, ...], Meta(min_length=1)]
 
     def __post_init__(self) -> None:

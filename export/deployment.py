@@ -23,6 +23,8 @@ from edge_mtl.spec import ModelSpec
 class Deployment:
     """Makes the bundles that a target gets of trials; the engine of each is built once.
 
+    Trials are told apart by their names.
+
     request: the engine that they get; None for none.
     tell: called as one is built.
     """
@@ -30,20 +32,23 @@ class Deployment:
     def __init__(
         self,
         path: Path,
-        spec: ModelSpec,
         target: str,
         request: EngineRequest | None,
         tell: Callable[[str, int, int], None],
     ) -> None:
         self._path = path
-        self._spec = spec
         self._target = target
         self._request = request
         self._tell = tell
         self._built: dict[str, tuple[dict[str, bytes], dict[str, EngineFile]]] = {}
 
-    def __call__(self, trial: Trial, **facts: Any) -> Bundle:
-        """The bundle of a trial; `facts` are the fields of its `Manifest` that say how it was made.
+    def __call__(
+        self, trial: Trial, beside: Mapping[str, bytes] | None = None, **facts: Any
+    ) -> Bundle:
+        """The bundle of a trial.
+
+        beside: further files that go into it.
+        facts: the fields of its `Manifest` that say how it was made.
 
         Raises:
             EdgeMtlError: as of `build_engine`.
@@ -53,7 +58,8 @@ class Deployment:
         if self._request is not None:
             files, engines = self._engine(trial, self._request)
         return bundle_of(
-            *(self._path, self._spec, self._target, trial.precision, trial.model, files),
+            *(self._path, trial.bundle.spec, self._target, trial.precision, trial.model),
+            {**files, **(beside or {})},
             engines=engines,
             **facts,
         )

@@ -25,17 +25,19 @@ from edge_mtl.export.graph import onnx_from_network
 from edge_mtl.export.half_rounding import rounded_to_half
 from edge_mtl.export.hashed_data import HashedData
 from edge_mtl.export.layers import name_nodes
+from edge_mtl.export.lighter import lighter_specs
 from edge_mtl.export.precision import Precision, PrecisionSearch, Report
 from edge_mtl.export.range_cache import cached_ranges
 from edge_mtl.export.report import ExportReport
 from edge_mtl.export.schemes import Scheme, scheme
+from edge_mtl.export.stand_ins import lighten
 from edge_mtl.export.tensorrt_builder import EngineRequest
 from edge_mtl.export.yardstick import Measured, Yardstick
 from edge_mtl.machine import gpus
 from edge_mtl.network.network import Network
 from edge_mtl.provenance import Provenance
 from edge_mtl.runtime.engines import open_engine
-from edge_mtl.spec import ModelSpec
+from edge_mtl.spec import Degrade, ModelSpec
 
 _ENGINES: Mapping[str, tuple[str, ...]] = {
     "cpu": ("onnxruntime", "openvino"),
@@ -57,6 +59,7 @@ class ExportSettings:
     tolerances: what each task may lose, as `gate.with_tolerances` makes them.
     elsewhere: the bundle will run on another machine, whose latencies this one does not tell.
     engine: what is asked of the engine of a target that builds one.
+    degrade: what stands in past a deadline; None for what the network's spec says.
     """
 
     target: str = "cpu"
@@ -65,6 +68,7 @@ class ExportSettings:
     tolerances: Tolerances = field(default_factory=lambda: TOLERANCES)
     elsewhere: bool = False
     engine: EngineWishes = field(default_factory=EngineWishes)
+    degrade: Degrade | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +141,15 @@ def export_graph(
 
     Raises:
         UsageError: there is no such target, it cannot build for the compute capability, or there
-            are too few frames to calibrate with.
+            are too few frames to calibrate with, or the network cannot degrade as it is to.
         GateError: no precision of the target is accurate enough.
         BuildError: TensorRT is missing or refuses the graph.
     """
     tell = tell or _silent
     chosen, request = _check(path, settings, calibration)
     name_nodes(floating)
+    spec = msgspec.structs.replace(spec, degrade=settings.degrade or spec.degrade)
+    lighter = lighter_specs(floating, spec)
     calibrated, measured = HashedData(calibration), HashedData(held_out)
     as_float = bundle_of(path, spec, settings.target, "fp32", floating)
     engine = open_engine("onnxruntime", as_float)
@@ -159,26 +165,25 @@ def export_graph(
         how = Calibration(
             data=calibration.name, frames=len(calibration), method=str(settings.calibration)
         )
+    package = partial(_package, path, settings.target, chosen)
     search = PrecisionSearch(
         floating,
         chosen,
         ranges,
         nodes,
-        partial(_package, path, spec, settings.target, chosen),
+        partial(package, spec),
         yardstick,
         settings.tolerances,
         calibrated,
         tell,
     )
-    deployed = Deployment(path, spec, settings.target, request, tell)
+    deployed = Deployment(path, settings.target, request, tell)
+    engines = _engines_here(settings, request)
     kept, report = decide(
-        search,
-        settings.precision,
-        chosen.builds is not None,
-        _engines_here(settings, request),
-        deployed,
-        tell,
+        search, settings.precision, chosen.builds is not None, engines, deployed, tell
     )
+    stand_ins = lighten(kept, lighter, package, yardstick, engines, deployed, tell)
+    report = msgspec.structs.replace(report, lighter=stand_ins.report)
     before, after = yardstick.before, kept.measured
     made_from = {
         **(inputs or {}),
@@ -189,11 +194,13 @@ def export_graph(
         made_from["calibration data"] = calibrated.sha256()
     bundle = deployed(
         kept,
+        stand_ins.files,
         calibration=how if kept.precision == "int8" else None,
         accuracy={"float": before.labels.to_json(), "exported": after.labels.to_json()},
         accuracy_data=held_out.name,
         report=report.to_json(times=False),
         provenance=Provenance.here(made_from),
+        lighter=tuple(stand_ins.files),
     )
     return Export(bundle, before, after, report)
 
@@ -214,6 +221,8 @@ def _check(
             f"target {settings.target!r} computes in float32 or in 8 bits, found --precision fp16; "
             "choose fp32 or int8"
         )
+    if settings.degrade is not None and settings.target == "triton":
+        raise UsageError("Triton serves the full network and does not degrade; leave --degrade out")
     if settings.precision == "int8":
         check_calibration(calibration)
     return chosen, request
@@ -234,9 +243,9 @@ def _engines_here(settings: ExportSettings, request: EngineRequest | None) -> tu
 
 def _package(
     path: Path,
-    spec: ModelSpec,
     target: str,
     chosen: Scheme,
+    spec: ModelSpec,
     model: onnx.ModelProto,
     precision: Precision,
 ) -> tuple[onnx.ModelProto, Bundle]:

@@ -44,8 +44,8 @@ def layers(
     allowed: the names of the nodes that may be quantised; None for all.
     """
     graph = model.graph
-    weights = {each.name: tuple(each.dims) for each in graph.initializer}
-    sizes = _sizes(model)
+    weights = {each.name for each in graph.initializer}
+    costs = node_costs(model)
     heads: dict[str, str] = {}  # by tensor, the first node of the layer that writes it
     members: dict[str, list[onnx.NodeProto]] = {}
     order = {node.name: i for i, node in enumerate(graph.node)}
@@ -56,7 +56,7 @@ def layers(
         head = node.name if weighted or not before else max(before, key=order.__getitem__)
         members.setdefault(head, []).append(node)
         heads.update(dict.fromkeys(node.output, head))
-    reached = _outputs_reached(graph)
+    reached = outputs_reached(graph)
     chosen = quantized_nodes(model, scheme)
     if allowed is not None:
         chosen &= set(allowed)
@@ -64,7 +64,7 @@ def layers(
     for nodes in members.values():
         quantised = tuple(node.name for node in nodes if node.name in chosen)
         if quantised:
-            cost = sum(_cost(node, weights, sizes) for node in nodes)
+            cost = sum(costs[node.name] for node in nodes)
             outputs = frozenset().union(*(reached[node.name] for node in nodes))
             found.append(Layer(_name(nodes[0], weights), quantised, outputs, cost))
     return found
@@ -107,6 +107,14 @@ def _name(node: onnx.NodeProto, weights: Collection[str]) -> str:
     return weight.removesuffix(".weight") if weight.endswith(".weight") else node.name
 
 
+def node_costs(model: onnx.ModelProto) -> dict[str, float]:
+    """By node of a float graph, which has a name of its own, about what it takes to compute: see
+    `Layer.cost`."""
+    weights = {each.name: tuple(each.dims) for each in model.graph.initializer}
+    sizes = _sizes(model)
+    return {node.name: _cost(node, weights, sizes) for node in model.graph.node}
+
+
 def _sizes(model: onnx.ModelProto) -> dict[str, int]:
     """How many values each tensor has; those of unknown shape are missing."""
     graph = onnx.shape_inference.infer_shapes(model).graph
@@ -133,7 +141,7 @@ def _cost(
     return multiplied + _PER_VALUE * moved
 
 
-def _outputs_reached(graph: onnx.GraphProto) -> dict[str, frozenset[str]]:
+def outputs_reached(graph: onnx.GraphProto) -> dict[str, frozenset[str]]:
     """By node, the outputs of the graph that depend on it."""
     by_tensor: dict[str, frozenset[str]] = {
         value.name: frozenset((value.name,)) for value in graph.output

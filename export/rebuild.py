@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from edge_mtl.export.batch import Batch
 from edge_mtl.export.build_progress import STEPS
 from edge_mtl.export.engine_plan import EngineWishes, build_files, request_engine
 from edge_mtl.export.schemes import scheme
+from edge_mtl.export.tensorrt_builder import EngineRequest
 from edge_mtl.machine import gpus
 
 
@@ -22,8 +23,8 @@ def rebuild(
     wishes: EngineWishes,
     tell: Callable[[str, int, int], None],
 ) -> Bundle:
-    """A bundle of the same network, unsigned, with one engine in place of those that it had; it is
-    not yet saved.
+    """A bundle of the same network, unsigned, with one engine in place of those that it had, its
+    lighter networks too; it is not yet saved.
 
     Nothing is calibrated or measured again: the network is the one that passed the gate.
 
@@ -50,8 +51,24 @@ def rebuild(
         here = ".".join(map(str, gpus()[0].compute_capability))
         wishes = replace(wishes, compute_capability=here)
     request = request_engine(output, manifest.target, manifest.precision, wishes)
+    lighter = {
+        name: _built(each, output, request, tell, {}).packed()
+        for name, each in zip(manifest.lighter, bundle.lighter(), strict=True)
+    }
+    return _built(bundle, output, request, tell, lighter)
+
+
+def _built(
+    bundle: Bundle,
+    output: Path,
+    request: EngineRequest,
+    tell: Callable[[str, int, int], None],
+    changed: Mapping[str, bytes],
+) -> Bundle:
+    """The bundle with an engine; changed: other files of it that are new."""
     tell("engine", 0, STEPS)
     files, entries = build_files(bundle.network, request, partial(tell, "engine"))
     tell("engine", STEPS, STEPS)
-    kept = {name: data for name, data in bundle.files.items() if name not in manifest.engines}
-    return bundle.with_engines(output, {**kept, **files}, entries)
+    old = bundle.manifest.engines
+    kept = {name: data for name, data in bundle.files.items() if name not in old}
+    return bundle.with_engines(output, {**kept, **changed, **files}, entries)

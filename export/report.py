@@ -39,10 +39,40 @@ class LayerReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     error: dict[str, float] = {}
 
 
+class LighterNetwork(msgspec.Struct, frozen=True, kw_only=True):
+    """A network that takes its turn past a deadline. Nothing is demanded of it.
+
+    file: its name in the bundle. size: width and height of its input.
+    verdicts: of every figure that is judged of the full network.
+    latency_ms, full_ms: by engine, on the machine that exported, that of this network and that of
+        the full one in turn with it; empty where they were not measured.
+    """
+
+    file: str
+    size: tuple[int, int]
+    tasks: tuple[str, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    latency_ms: dict[str, float] = {}
+    full_ms: dict[str, float] = {}
+
+    def to_json(self, *, times: bool) -> dict[str, Any]:
+        figures = [each.to_json() for each in self.verdicts]
+        judged = ("allowed", "passed")
+        timed = {"latency_ms": self.latency_ms, "full_ms": self.full_ms}
+        return {
+            "file": self.file,
+            "size": list(self.size),
+            "tasks": list(self.tasks),
+            "figures": [{k: v for k, v in each.items() if k not in judged} for each in figures],
+            **(timed if times else {}),
+        }
+
+
 class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     """kept: the name of the candidate that is in the bundle; reason: why that one.
 
     data, frames: on what all were measured.
+    lighter: the networks that take turns past a deadline.
     """
 
     data: str
@@ -51,6 +81,7 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     candidates: tuple[Candidate, ...]
     layers: tuple[LayerReport, ...]
+    lighter: tuple[LighterNetwork, ...] = ()
 
     def to_json(self, *, times: bool = True) -> dict[str, Any]:
         """Plain numbers, strings and lists.
@@ -74,4 +105,5 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
             "reason": self.reason,
             "candidates": rows,
             "layers": [msgspec.to_builtins(each) for each in self.layers],
+            "lighter": [each.to_json(times=times) for each in self.lighter],
         }

@@ -74,13 +74,9 @@ class Yardstick:
         self.data = frames.name
         self._spec = spec
         self._frames = frames
-        labels = frames.vocabulary
-        self._alignment = None
-        if labels.masks or labels.boxes or labels.attributes:
-            self._alignment = Alignment(labels, spec, unlabelled_ok=True)
         self._wanted: list[_Wanted] = []
         by_label, by_agreement = Meters(spec), Meters(spec)
-        for sample, scene in self._scenes(reference, progress):
+        for sample, scene in self._scenes(reference, progress, spec):
             by_label.add(scene, sample)
             add_agreement(spec, by_agreement, scene, scene)
             self._wanted.append(_Wanted.of(scene))
@@ -88,25 +84,35 @@ class Yardstick:
         for wanted in self._wanted:
             wanted.forget(self.before.labels.tasks)
 
-    def __call__(self, engine: Engine, progress: Progress | None = None) -> Measured:
-        """Measure another network of the spec, such as the quantised one."""
-        by_label, by_agreement = Meters(self._spec), Meters(self._spec)
-        found = self._scenes(engine, progress)
+    def __call__(
+        self, engine: Engine, progress: Progress | None = None, spec: ModelSpec | None = None
+    ) -> Measured:
+        """Measure another network of the spec, such as the quantised one, or one of a spec that has
+        some of its tasks, or another size."""
+        spec = spec or self._spec
+        by_label, by_agreement = Meters(spec), Meters(spec)
+        found = self._scenes(engine, progress, spec)
         for (sample, scene), wanted in zip(found, self._wanted, strict=True):
             by_label.add(scene, sample)
-            add_agreement(self._spec, by_agreement, scene, wanted.scene())
+            add_agreement(spec, by_agreement, scene, wanted.scene())
         return self._measured(by_label, by_agreement)
 
-    def _scenes(self, engine: Engine, progress: Progress | None) -> Iterator[tuple[Sample, Scene]]:
+    def _scenes(
+        self, engine: Engine, progress: Progress | None, spec: ModelSpec
+    ) -> Iterator[tuple[Sample, Scene]]:
         """What an engine sees in every frame, and the frame with its labels in the spec's ids."""
-        pipeline = Pipeline(ranking_spec(self._spec), engine)
+        labels = self._frames.vocabulary
+        alignment = None
+        if labels.masks or labels.boxes or labels.attributes:
+            alignment = Alignment(labels, spec, unlabelled_ok=True)
+        pipeline = Pipeline(ranking_spec(spec), engine)
         for index in range(len(self._frames)):
             sample = self._frames[index]
             scene = pipeline(sample.image, planes=sample.planes)
-            if self._alignment is None:
+            if alignment is None:
                 yield Sample(sample.image, sample.name), scene
             else:
-                yield self._alignment(sample), scene
+                yield alignment(sample), scene
             if progress is not None:
                 progress(index + 1, len(self._frames))
 
@@ -156,7 +162,8 @@ def add_agreement(spec: ModelSpec, meters: Meters, found: Scene, wanted: Scene) 
     `Yardstick` for what counts."""
     shown = {task.name: deployed(wanted.detections[task.name], task) for task in spec.box_tasks}
     for name, mask in wanted.masks.items():
-        meters.segmentation[name].add(found.masks[name].labels, mask.labels)
+        if name in meters.segmentation:
+            meters.segmentation[name].add(found.masks[name].labels, mask.labels)
     for name, boxes in meters.detection.items():
         boxes.add(found.detections[name], _boxes(wanted.detections[name], shown[name]))
     for name, pose in meters.pose.items():

@@ -54,6 +54,17 @@ def test_round_trip(path: Path, tiny_bundle: Bundle) -> None:
     assert opened.network == tiny_bundle.files[NETWORK]
 
 
+def test_a_bundle_from_before_networks_degraded_does_not(path: Path, tiny_bundle: Bundle) -> None:
+    def older(data: bytes) -> bytes:
+        manifest = json.loads(data)
+        assert manifest.pop("lighter") == []
+        assert manifest["spec"].pop("degrade") is None
+        return json.dumps(manifest).encode()
+
+    rewrite(path, MANIFEST, older)
+    assert Bundle.open(path).manifest == tiny_bundle.manifest
+
+
 def test_a_bundle_from_before_there_were_planes_has_none(path: Path, tiny_bundle: Bundle) -> None:
     def older(data: bytes) -> bytes:
         manifest = json.loads(data)
@@ -83,6 +94,65 @@ def test_optional_fields_survive(tmp_path: Path, tiny_bundle: Bundle) -> None:
     opened = Bundle.open(saved.path).manifest
     assert opened == saved.manifest
     assert opened.accuracy == accuracy
+
+
+def with_lighter(inner: Bundle, path: Path, data: bytes | None = None) -> Bundle:
+    """`inner` with itself as its lighter network, or with `data` for that."""
+    files = {**inner.files, "lighter-0.emtl": inner.packed() if data is None else data}
+    derived = {"format", "created_by", "files"}
+    fields = {name: getattr(inner.manifest, name) for name in inner.manifest.__struct_fields__}
+    kept = {name: value for name, value in fields.items() if name not in derived}
+    return Bundle.create(path, files, **{**kept, "lighter": ("lighter-0.emtl",)})
+
+
+@pytest.mark.parametrize("name", ["b.emtl", "folder"])
+def test_a_lighter_network_is_a_bundle_in_the_bundle(
+    name: str, tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    assert tiny_bundle.lighter() == ()
+    with_lighter(tiny_bundle, tmp_path / name).save()
+    [found] = Bundle.open(tmp_path / name).lighter()
+    assert (found.manifest, found.files) == (tiny_bundle.manifest, tiny_bundle.files)
+    assert found.path == tmp_path / name  # which is what can be made again
+    assert tiny_bundle.packed() == Bundle.packed(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data[:-30], "found a file that is no zip or was damaged or truncated"),
+        (flip_a_bit, "network.onnx was changed"),
+        (lambda _: b"", "found a file that is no zip"),
+    ],
+)
+def test_a_damaged_lighter_network(
+    tmp_path: Path, tiny_bundle: Bundle, change: Callable[[bytes], bytes], said: str
+) -> None:
+    """One that the manifest vouches for all the same, as somebody hostile would make it."""
+    path = tmp_path / "b.emtl"
+    with_lighter(tiny_bundle, path, change(tiny_bundle.packed())).save()
+    opened = Bundle.open(path)
+    with pytest.raises(BundleError, match=f"b.emtl: lighter-0.emtl: .*{said}.*edge-mtl export"):
+        opened.lighter()
+
+
+def test_a_lighter_network_has_no_lighter_ones(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    nested = with_lighter(with_lighter(tiny_bundle, tmp_path / "a.emtl"), tmp_path / "b.emtl")
+    with pytest.raises(BundleError, match="found one with lighter ones of its own"):
+        nested.lighter()
+
+
+@pytest.mark.parametrize(
+    ("lighter", "said"),
+    [
+        (["lighter-0.emtl"], "lists no file 'lighter-0.emtl'"),
+        (["network.onnx"] * 3, "Expected `array` of length <= 2"),
+    ],
+)
+def test_lighter_networks_that_no_bundle_has(path: Path, lighter: list[str], said: str) -> None:
+    rewrite(path, MANIFEST, with_manifest(lighter=lighter))
+    with pytest.raises(BundleError, match=said):
+        Bundle.open(path)
 
 
 def test_equal_bundles_have_equal_bytes(tmp_path: Path, tiny_bundle: Bundle) -> None:

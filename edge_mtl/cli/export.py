@@ -57,9 +57,10 @@ def command(
     from edge_mtl.errors import UsageError
 
     if rebuild:
-        if options.target or options.precision:
+        if options.target or options.precision or options.degrade:
             raise UsageError(
-                "--rebuild keeps target and precision; leave --target, --precision out"
+                "--rebuild keeps target, precision and lighter networks; leave --target, "
+                "--precision, --degrade out"
             )
         _rebuild(Path(checkpoint), output, options.engine(), json)
         return

@@ -41,6 +41,13 @@ class MethodName(str, Enum):
     mse = "mse"
 
 
+class DegradeName(str, Enum):
+    """The values of `--degrade`; see `ModelSpec`."""
+
+    half_resolution = "half_resolution"
+    every_second_task = "every_second_task"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
     """The options that both commands take; a field each, with what `--help` says of it."""
@@ -102,6 +109,14 @@ class ExportOptions:
             help="What tasks may lose, such as detection=2 or segmentation.miou=0.5; repeatable.",
         ),
     ] = None
+    degrade: Annotated[
+        DegradeName | None,
+        typer.Option(
+            "--degrade",
+            help="The lighter networks that the bundle has for `run --late degrade`; as the spec "
+            "says, or none.",
+        ),
+    ] = None
     elsewhere: Annotated[
         bool,
         typer.Option(
@@ -145,6 +160,7 @@ class ExportOptions:
             calibration=CalibrationSettings(self.method.value, self.percentile),
             tolerances=with_tolerances(self.tolerance or ()),
             elsewhere=self.elsewhere,
+            degrade=self.degrade.value if self.degrade else None,
             engine=self.engine(),
         )
 

@@ -80,6 +80,8 @@ def _show_bundle(path: Path, console: Console) -> dict[str, Any]:
             console.print(f"accuracy, {name}, on {manifest.accuracy_data}: {shown}")
     if manifest.report is not None:
         _show_report(manifest.report, console)
+    for name, lighter in zip(manifest.lighter, bundle.lighter(), strict=True):
+        _show_lighter(name, lighter, console)
     engines = _engines(bundle)
     for name, header in engines.items():
         console.print(f"engine {name}: {header or 'of no kind that is known here'}")
@@ -87,6 +89,18 @@ def _show_bundle(path: Path, console: Console) -> dict[str, Any]:
     if contents is not None:
         _show_contents(contents, console)
     return {"manifest": manifest, "engines": engines, "network": contents}
+
+
+def _show_lighter(name: str, lighter: Bundle, console: Console) -> None:
+    """A network that takes its turn past a deadline, of whichever the manifest lists."""
+    spec, manifest = lighter.spec, lighter.manifest
+    tasks = ", ".join(task.name for task in spec.tasks)
+    engines = "".join(f", engine {each}" for each in manifest.engines)
+    console.print(
+        f"past a deadline {name}: input {spec.input.width}x{spec.input.height}, {tasks}{engines}"
+    )
+    if shown := told((manifest.accuracy or {}).get("exported", {})):
+        console.print(f"  accuracy on {manifest.accuracy_data}: {shown}")
 
 
 def _engines(bundle: Bundle) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_mtl.errors import UsageError
-from edge_mtl.spec import IMPORTED, InputSpec, ModelSpec
+from edge_mtl.spec import IMPORTED, Degrade, InputSpec, ModelSpec
 from edge_mtl.tasks import Task
 
 Encoding = Literal["decoded", "end_to_end", "yolox", "fastestdet"]
@@ -76,6 +76,7 @@ class ImportSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     name: str
     input: InputSpec
     tasks: tuple[Task, ...]
+    degrade: Degrade | None = None
     table: ImportTable = msgspec.field(default=ImportTable(), name="import")
 
     def model_spec(self, source: str) -> ModelSpec:
@@ -85,7 +86,8 @@ class ImportSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             UsageError: the tasks do not fit together, or `[import]` names a tensor that none of
                 them has.
         """
-        plain = {"name": self.name, "input": self.input, "tasks": self.tasks}
+        said = ("name", "input", "tasks", "degrade")
+        plain = {name: getattr(self, name) for name in said}
         try:
             spec = msgspec.convert(msgspec.to_builtins({**plain, "backbone": IMPORTED}), ModelSpec)
         except msgspec.ValidationError as error:

@@ -17,6 +17,7 @@ BUNDLE = "never.emtl"
         (["--batch", "4:1:8"], "expected 1 <= least <= best <= most"),
         (["--build", "refitt=true"], "--build: unknown key 'refitt'; did you mean 'refit'?"),
         (["--build", "dla_core=9"], "--build: Expected `int` <= 7"),
+        (["--rebuild", "--degrade", "half_resolution"], "keeps target, precision and lighter"),
         (["--batch", "2"], "target 'cpu' builds no engine, so it takes no batch; leave it out"),
     ],
 )
