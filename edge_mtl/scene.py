@@ -114,6 +114,8 @@ class Scene(msgspec.Struct, frozen=True):
     frame_index: the number of the frame in its source, from 0.
     captured_ns: when the frame was captured (`time.monotonic_ns`), 0 where unknown.
     stages_ms: how long each stage took: "preprocess", "engine", "head".
+    degraded: a lighter network looked at the frame, because scenes came too late; tasks that it
+        does not have are missing. See `edge_mtl.runtime.degrading`.
     """
 
     size: tuple[int, int]
@@ -124,6 +126,7 @@ class Scene(msgspec.Struct, frozen=True):
     frame_index: int = 0
     captured_ns: int = 0
     stages_ms: dict[str, float] = msgspec.field(default_factory=dict)
+    degraded: bool = False
 
     @property
     def posed(self) -> Detections:

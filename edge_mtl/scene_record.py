@@ -75,6 +75,13 @@ class SceneRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     captured_at: Annotated[
         str | None, Meta(description="When it was captured, by the wall clock, as RFC 3339.")
     ] = None
+    degraded: Annotated[
+        bool,
+        Meta(
+            description="A lighter network looked at it, because scenes came too late; tasks that "
+            "it does not have are missing. Left out where false."
+        ),
+    ] = False
 
     @classmethod
     def of(
@@ -103,6 +110,7 @@ class SceneRecord(msgspec.Struct, frozen=True, omit_defaults=True):
             stages_ms={name: round(value, 3) for name, value in scene.stages_ms.items()},
             camera=camera,
             captured_at=captured_at,
+            degraded=scene.degraded,
         )
 
 

@@ -116,6 +116,51 @@ def tiny_bundle_of_3(tiny_spec: ModelSpec) -> Bundle:
 
 
 @pytest.fixture(scope="session")
+def tiny_bundle_every_second(tiny_bundle: Bundle) -> Bundle:
+    """`tiny_bundle` with two lighter networks, of masks and of the rest, of the same weights."""
+    groups = ("classes", "drivable"), ("detection", "pose", "time")
+    lighter = [_part(tiny_bundle, tasks).packed() for tasks in groups]
+    files = {f"lighter-{index}.emtl": data for index, data in enumerate(lighter)}
+    manifest = tiny_bundle.manifest
+    return Bundle.create(
+        tiny_bundle.path,
+        {**tiny_bundle.files, **files},
+        spec=msgspec.structs.replace(tiny_bundle.spec, degrade="every_second_task"),
+        **{name: getattr(manifest, name) for name in ("target", "precision", "input", "outputs")},
+        lighter=tuple(files),
+    )
+
+
+def _part(bundle: Bundle, tasks: tuple[str, ...]) -> Bundle:
+    """Of a bundle of `make_bundle` in float32, where one node makes an output."""
+    onnx = pytest.importorskip("onnx", reason="onnx, of the extra export, makes the test network")
+    kept = tuple(task for task in bundle.spec.tasks if task.name in tasks)
+    spec = msgspec.structs.replace(bundle.spec, tasks=kept)
+    names = {tensor.name for tensor in spec.output_tensors}
+    graph = onnx.load_from_string(bundle.network).graph
+    nodes = [node for node in graph.node if node.output[0] in names]
+    read = {name for node in nodes for name in node.input}
+    part = onnx.helper.make_graph(
+        nodes,
+        graph.name,
+        graph.input,
+        [value for value in graph.output if value.name in names],
+        [each for each in graph.initializer if each.name in read],
+    )
+    opset = [onnx.helper.make_opsetid("", 19)]
+    model = onnx.helper.make_model(part, opset_imports=opset, ir_version=9)
+    return Bundle.create(
+        bundle.path,
+        {"network.onnx": model.SerializeToString()},
+        spec=spec,
+        target="cpu",
+        precision="fp32",
+        input=spec.input_tensor,
+        outputs=spec.output_tensors,
+    )
+
+
+@pytest.fixture(scope="session")
 def tiny_bundle_8bit(tiny_spec: ModelSpec) -> Bundle:
     """The same network with uint8 pixels in and uint8 logits out."""
     return make_bundle(tiny_spec, "uint8")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from edge_mtl.bundle import Bundle
     from edge_mtl.network.network import Network
     from edge_mtl.reference import MaskSize
+    from edge_mtl.runtime.degrading import DegradingPipeline
     from edge_mtl.runtime.pipeline import Pipeline
 
 _TORCH = "torch"
@@ -82,3 +83,29 @@ def open_pipelines(
 
     running = torch_engine(opened, opened.spec, threads)
     return [Pipeline(opened.spec, running, mask_size=mask_size, threads=threads)]
+
+
+def open_degrading_pipelines(
+    opened: Bundle | Network,
+    deadline_ms: float,
+    engine: str,
+    threads: int | None,
+    mask_size: MaskSize,
+    count: int = 1,
+    frames: int = 1,
+) -> list[DegradingPipeline]:
+    """As `open_pipelines`, of those that turn to lighter networks past a deadline.
+
+    Raises:
+        UsageError: there are none.
+        EdgeMtlError: as of `open_degrading`.
+    """
+    from edge_mtl.bundle import Bundle
+    from edge_mtl.runtime.degrading import open_degrading
+
+    if not isinstance(opened, Bundle):
+        raise UsageError(
+            "--late degrade needs a bundle with lighter networks, and a checkpoint has none; make "
+            "one with `edge-mtl export CHECKPOINT -o BUNDLE --degrade half_resolution`"
+        )
+    return open_degrading(opened, count, deadline_ms, engine, threads, mask_size, frames)

@@ -23,6 +23,10 @@ from edge_mtl.cli.sink_options import with_sink_options
 from edge_mtl.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge_mtl.runtime.degrading import DegradingPipeline
+    from edge_mtl.runtime.pipeline import Pipeline
     from edge_mtl.scene import Scene
 
 _log = logging.getLogger(__name__)
@@ -31,10 +35,11 @@ _LANES_OF_FILES = 2
 
 
 class LateName(str, Enum):
-    """The values of `--late`; see `Stream`."""
+    """The values of `--late`; see `Stream` and `open_degrading`."""
 
     report = "report"
     skip = "skip"
+    degrade = "degrade"
 
 
 @with_sink_options
@@ -91,7 +96,10 @@ def command(
     ] = None,
     late: Annotated[
         LateName,
-        typer.Option(help="Count late scenes, or also skip frames that are too old at the start."),
+        typer.Option(
+            help="Count late scenes; also skip frames that are too old at the start; or degrade: "
+            "use the bundle's lighter networks for a while."
+        ),
     ] = LateName.report,
     batch_wait_ms: Annotated[
         float,
@@ -110,7 +118,7 @@ def command(
 
     from edge_mtl.cli.camera_table import camera_table
     from edge_mtl.cli.logs import as_json
-    from edge_mtl.cli.model_files import open_model, open_pipelines
+    from edge_mtl.cli.model_files import open_degrading_pipelines, open_model, open_pipelines
     from edge_mtl.cli.progress import make_progress
     from edge_mtl.runtime.sinks.by_camera import ByCamera
     from edge_mtl.runtime.sinks.segments import Cut
@@ -123,6 +131,8 @@ def command(
         raise UsageError("--segments needs --segment-mb, the size at which a new file starts")
     if len(source) > 1 and "show" in outputs:
         raise UsageError("--show is for one source; --web HOST:PORT shows several on one page")
+    if late is LateName.degrade and deadline_ms is None:
+        raise UsageError("--late degrade needs --deadline-ms, past which scenes are late")
     cut = None if segment_mb is None else Cut(segment_mb * 1_000_000, segments)
     with ExitStack() as stack:
         opened: Source | Cameras
@@ -135,7 +145,15 @@ def command(
         stack.callback(opened.close)
         count = lanes or (1 if opened.live else _LANES_OF_FILES)
         model_file = open_model(model, engine, trust)
-        pipelines = open_pipelines(model_file, engine, threads, masks.value, count, len(sources))
+        pipelines: Sequence[Pipeline | DegradingPipeline]
+        if late is LateName.degrade and deadline_ms is not None:
+            pipelines = open_degrading_pipelines(
+                model_file, deadline_ms, engine, threads, masks.value, count, len(sources)
+            )
+        else:
+            pipelines = open_pipelines(
+                model_file, engine, threads, masks.value, count, len(sources)
+            )
         for pipeline in pipelines:
             stack.enter_context(pipeline)
         new_tracker = None
@@ -166,7 +184,7 @@ def command(
             max_frames=frames,
             on_scene=show_progress,
             deadline_ms=deadline_ms,
-            late=late.value,
+            late="skip" if late is LateName.skip else "report",
             batch_wait_ms=batch_wait_ms,
         ).run()
 
@@ -183,6 +201,8 @@ def command(
             f"{report.missed} scenes past the deadline of {deadline_ms:g} ms, "
             f"{report.stale} frames skipped"
         )
+    if report.degraded:
+        console.print(f"{report.degraded} scenes degraded, in {report.degradations} stretches")
     taken = sink.report()
     for camera, sinks in taken.items():
         for name, each in sinks.items():

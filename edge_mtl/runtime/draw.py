@@ -132,7 +132,7 @@ def _draw_boxes(image: Image, detections: Detections) -> None:
 def _draw_status(image: Image, scene: Scene) -> None:
     total_ms = sum(scene.stages_ms.values())
     stages = "  ".join(f"{name} {value:.1f}" for name, value in scene.stages_ms.items())
-    line = f"#{scene.frame_index}  {total_ms:.1f} ms"
+    line = f"#{scene.frame_index}  {total_ms:.1f} ms{'  degraded' * scene.degraded}"
     if image.shape[1] >= 600:
         line += f"  ({stages})"
     top = 0

@@ -10,10 +10,9 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from edge_mtl.errors import EdgeMtlError
-from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.runtime.sources import Frame
 from edge_mtl.scene import Scene
 
@@ -32,6 +31,17 @@ Read: TypeAlias = Callable[[int], Sequence[Frame]]
 
 class HungError(EdgeMtlError):
     """A pipeline does not come back from its frames."""
+
+
+class Looks(Protocol):
+    """What looks at frames: a `Pipeline`, or a `DegradingPipeline`."""
+
+    @property
+    def most_frames(self) -> int:
+        """How many frames it looks at together."""
+
+    def batch(self, frames: Sequence[Frame]) -> Sequence[Scene]:
+        """What is seen in each of so many frames at most; see `Pipeline`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,7 @@ class Lanes:
     def __init__(
         self,
         read: Read,
-        pipelines: Sequence[Pipeline],
+        pipelines: Sequence[Looks],
         *,
         max_frames: int | None = None,
         stale_ms: float | None = None,
@@ -140,7 +150,7 @@ class Lanes:
         for lane in self._lanes:
             lane.thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _run(self, lane: _Lane, pipeline: Pipeline) -> None:
+    def _run(self, lane: _Lane, pipeline: Looks) -> None:
         while (taken := self._next()) is not None:
             number, frames, source_ms = taken
             lane.at = frames

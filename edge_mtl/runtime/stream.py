@@ -13,8 +13,7 @@ from types import FrameType
 from typing import Any, Literal
 
 from edge_mtl.runtime.camera_report import CameraReport, Tally
-from edge_mtl.runtime.lanes import Lanes, Read, Seen
-from edge_mtl.runtime.pipeline import Pipeline
+from edge_mtl.runtime.lanes import Lanes, Looks, Read, Seen
 from edge_mtl.runtime.sinks import Sink, StreamEnded
 from edge_mtl.runtime.sources import Frame, Source
 from edge_mtl.runtime.sources.cameras import Cameras
@@ -37,6 +36,8 @@ class StreamReport:
     ended_by: "source" at its end, "max_frames", "sink" where a viewer left, or "stop" on Ctrl-C.
     missed: scenes that came after the deadline.
     stale: frames that were left out because they were past it when they were read.
+    degraded: scenes that a lighter network made; degradations: how often they took over.
+    reconnects, resolution_changes: of the sources, as of `Health`.
     cameras: by name, what came of each of several; empty where there was one.
     """
 
@@ -46,6 +47,10 @@ class StreamReport:
     ended_by: EndedBy
     missed: int = 0
     stale: int = 0
+    degraded: int = 0
+    degradations: int = 0
+    reconnects: int = 0
+    resolution_changes: int = 0
     cameras: dict[str, CameraReport] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -58,6 +63,10 @@ class StreamReport:
             "ended_by": self.ended_by,
             "missed": self.missed,
             "stale": self.stale,
+            "degraded": self.degraded,
+            "degradations": self.degradations,
+            "reconnects": self.reconnects,
+            "resolution_changes": self.resolution_changes,
             **({"cameras": cameras} if cameras else {}),
         }
 
@@ -78,14 +87,15 @@ class Stream:
         on_scene: called with every scene after the sinks had it, as for a progress bar.
         deadline_ms: how old a frame may be when its scene is there; None for any age.
         late: what is done about frames that come too late: "report" counts them; "skip" also leaves
-            out those that are already too old when they are read.
+            out those that are already too old when they are read. What degrades is the pipelines:
+            see `degrading.open_degrading`.
         batch_wait_ms: how long the frame of a camera may wait for those of others.
     """
 
     def __init__(
         self,
         source: Source | Cameras,
-        pipelines: Sequence[Pipeline],
+        pipelines: Sequence[Looks],
         sinks: Sequence[Sink] = (),
         *,
         max_frames: int | None = None,
@@ -177,35 +187,37 @@ class Stream:
             "latency": seen.age_ms,
         }
         missed = self._deadline_ms is not None and seen.age_ms > self._deadline_ms
-        self._whole.add(latencies_ms, missed)
+        self._whole.add(latencies_ms, missed, seen.scene.degraded)
         if seen.frame.camera:
-            self._tallies[seen.frame.camera].add(latencies_ms, missed)
+            self._tallies[seen.frame.camera].add(latencies_ms, missed, seen.scene.degraded)
         if self._on_scene is not None:
             self._on_scene(seen.scene)
 
     def _report(self, lanes: Lanes, elapsed_s: float, ended_by: EndedBy) -> StreamReport:
-        source = self._source
-        healths = {name: each.health for name, each in self._sources.items()}
+        source, whole = self._source, self._whole
         cameras = {}
         if isinstance(source, Cameras):
             cameras = {
-                name: CameraReport(
-                    tally.latency(elapsed_s),
-                    tally.missed,
-                    lanes.stale[name],
-                    healths[name],
-                    source.failures.get(name),
+                name: tally.report(
+                    elapsed_s, lanes.stale[name], each.health, source.failures.get(name)
                 )
-                for name, tally in self._tallies.items()
+                for (name, each), tally in zip(
+                    source.sources.items(), self._tallies.values(), strict=True
+                )
             }
+        healths = [each.health for each in self._sources.values()]
         return StreamReport(
-            self._whole.latency(elapsed_s),
-            sum(health.dropped for health in healths.values()),
-            sum(health.skipped for health in healths.values()),
-            ended_by,
-            self._whole.missed,
-            sum(lanes.stale.values()),
-            cameras,
+            latency=whole.latency(elapsed_s),
+            dropped=sum(health.dropped for health in healths),
+            skipped=sum(health.skipped for health in healths),
+            ended_by=ended_by,
+            missed=whole.missed,
+            stale=sum(lanes.stale.values()),
+            degraded=whole.degraded,
+            degradations=whole.degradations,
+            reconnects=sum(health.reconnects for health in healths),
+            resolution_changes=sum(health.resolution_changes for health in healths),
+            cameras=cameras,
         )
 
 

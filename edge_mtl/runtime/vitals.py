@@ -41,7 +41,8 @@ class Histogram:
 class Vitals:
     """Counts the scenes of one camera. Written by one thread, read by any.
 
-    frames: scenes so far.
+    frames: scenes so far; degraded: those among them that a lighter network made.
+    degradations: how often lighter networks took over; degrading: whether one made the last scene.
     stages: the latencies by stage, and "age": from the capture of a frame to its scene.
     age_ms: that of the newest scene; None before the first.
     frames_per_second: of late.
@@ -52,6 +53,8 @@ class Vitals:
         self.source = source
         self.camera = camera
         self.frames = 0
+        self.degraded = self.degradations = 0
+        self.degrading = False
         self.stages: dict[str, Histogram] = {}
         self.age_ms: float | None = None
         self.sinks: Sequence[SinkState] = ()
@@ -72,6 +75,9 @@ class Vitals:
             self.age_ms = (now_ns - scene.captured_ns) / 1e6
             self._add("age", self.age_ms)
         self.frames += 1
+        self.degraded += scene.degraded
+        self.degradations += scene.degraded and not self.degrading
+        self.degrading = scene.degraded
         self._last_ns = now_ns
 
     @property
@@ -97,6 +103,9 @@ class Vitals:
             "camera": self.camera,
             "flowing": self.flowing,
             "frames": self.frames,
+            "degraded": self.degraded,
+            "degradations": self.degradations,
+            "degrading": self.degrading,
             "fps": round(self.frames_per_second, 2),
             "age_ms": None if self.age_ms is None else round(self.age_ms, 1),
             "silent_s": round(self.silent_s, 2),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from edge_mtl.bundle import Bundle
 from edge_mtl.cli import app
 
 pytest.importorskip("cv2", reason="OpenCV, of the extra cpu, is not installed")
@@ -102,6 +103,29 @@ def test_a_video_goes_in_and_a_video_lines_and_figures_come_out(
     assert {"source", "preprocess", "engine", "head", "sinks", "total"} <= data["stages"].keys()
     for word in ("p50 ms", "p90 ms", "p99 ms", "preprocess", "frames/s"):
         assert word in result.stdout
+
+
+def test_late_scenes_make_it_degrade(tiny_bundle_every_second: Bundle, tmp_path: Path) -> None:
+    """No scene of a large frame comes within a millisecond."""
+    path, lines, figures = (tmp_path / name for name in ("b.emtl", "o.jsonl", "o.json"))
+    Bundle(path, tiny_bundle_every_second.manifest, tiny_bundle_every_second.files).save()
+    source = ["--source", "rendered:frames=8,width=1280,height=720", "--lanes", 1]
+    wanted = ["--late", "degrade", "--deadline-ms", 1, "--jsonl", lines, "--json", figures]
+    result = run(path, *source, *wanted, "--save", tmp_path / "o.mp4")
+    assert result.exit_code == 0, result.output
+    found = json.loads(figures.read_text())
+    assert found["frames"] == 8
+    assert found["degraded"] >= 5
+    assert f"{found['degraded']} scenes degraded, in {found['degradations']} stretches" in (
+        result.output
+    )
+    scenes = [json.loads(line) for line in lines.read_text().splitlines()]
+    degraded = [each for each in scenes if each.get("degraded")]
+    assert len(degraded) == found["degraded"]
+    tasks = [(list(each["masks"]), list(each["detections"])) for each in degraded]
+    assert tasks[:2] == [(["classes", "drivable"], []), ([], ["detection"])]
+    assert tasks[::2] == tasks[:1] * len(tasks[::2])
+    assert tasks[1::2] == tasks[1:2] * len(tasks[1::2])
 
 
 def test_files_are_cut_and_the_newest_kept(
@@ -244,9 +268,19 @@ def unwritable_json(folder: Path, video: Path) -> list[str | Path]:
     return ["--source", video, "--json", folder]
 
 
+def degrade_without_deadline(folder: Path, video: Path) -> list[str | Path]:
+    return ["--source", video, "--late", "degrade"]
+
+
+def degrade_without_lighter(folder: Path, video: Path) -> list[str | Path]:
+    return ["--source", video, "--late", "degrade", "--deadline-ms", "50"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "words"),
     [
+        (degrade_without_deadline, 2, "--late degrade needs --deadline-ms"),
+        (degrade_without_lighter, 2, "-o BUNDLE --degrade half_resolution`"),
         (no_such_file, 1, "no such file or folder"),
         (not_a_video, 1, "expected a video"),
         (empty_folder, 1, "expected images in this folder"),

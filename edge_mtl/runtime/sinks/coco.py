@@ -34,6 +34,8 @@ class CocoSink:
         self._path = path
         self._boxes = _List(path)
         self._poses: _List | None = None
+        self._first_categories: dict[str, int] = {}
+        self._categories = 0
 
     def write(self, scene: Scene, frame: Frame) -> None:
         """Append the results of one frame.
@@ -41,15 +43,13 @@ class CocoSink:
         Raises:
             EdgeMtlError: the disk is full; the results before it can be read.
         """
-        first_category = 1
         boxes: list[dict[str, Any]] = []
         posed: list[dict[str, Any]] = []
-        for found in scene.detections.values():
-            results = _boxes(found, scene.frame_index, first_category)
+        for task, found in scene.detections.items():
+            results = _boxes(found, scene.frame_index, self._first_category(task, found))
             boxes += results
             if found is scene.posed:
                 posed = results
-            first_category += len(found.classes)
         self._boxes.append(boxes)
         if not scene.poses:
             return
@@ -58,6 +58,13 @@ class CocoSink:
         self._poses.append(
             [each for poses in scene.poses.values() for each in _with_points(poses, posed)]
         )
+
+    def _first_category(self, task: str, found: Detections) -> int:
+        """Of a task, the same in every scene: a degraded one may lack the task before it."""
+        if task not in self._first_categories:
+            self._first_categories[task] = 1 + self._categories
+            self._categories += len(found.classes)
+        return self._first_categories[task]
 
     def close(self) -> None:
         """Close the files."""

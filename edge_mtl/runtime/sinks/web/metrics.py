@@ -40,6 +40,12 @@ class _Cameras(Collector):
 
     def collect(self) -> Iterator[Metric]:
         frames = CounterMetricFamily("edge_mtl_frames", "Scenes that were made.", labels=["camera"])
+        degraded = CounterMetricFamily(
+            "edge_mtl_degraded_frames", "Scenes that a lighter network made.", labels=["camera"]
+        )
+        degradations = CounterMetricFamily(
+            "edge_mtl_degradations", "How often lighter networks took over.", labels=["camera"]
+        )
         silent = GaugeMetricFamily(
             "edge_mtl_silent_seconds", "Since the last scene, or the start.", labels=["camera"]
         )
@@ -73,6 +79,8 @@ class _Cameras(Collector):
         for vitals in self._cameras():
             camera = vitals.camera
             frames.add_metric([camera], vitals.frames)
+            degraded.add_metric([camera], vitals.degraded)
+            degradations.add_metric([camera], vitals.degradations)
             silent.add_metric([camera], vitals.silent_s)
             source = vitals.source.health.to_json()
             state.add_metric([camera, source["state"]], 1)
@@ -90,7 +98,7 @@ class _Cameras(Collector):
                 dropped.add_metric(labels, sink.dropped)
                 failed.add_metric(labels, sink.failure is not None)
         yield InfoMetricFamily("edge_mtl", "What runs.", {"version": version("edge-mtl")})
-        yield from (frames, silent, state, stages, age, *of_source.values())
+        yield from (frames, degraded, degradations, silent, state, stages, age, *of_source.values())
         yield from (written, dropped, failed)
 
 

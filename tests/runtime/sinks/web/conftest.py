@@ -39,7 +39,7 @@ class Source:
 class Page:
     sink: Any
     vitals: Vitals
-    show: Callable[[int], None]
+    show: Callable[..., None]
 
     @property
     def url(self) -> str:
@@ -80,10 +80,10 @@ def open_page(
         vitals = Vitals(Source(), name)
         sink = WebSink(address, vitals, Annotator())
 
-        def show(index: int) -> None:
+        def show(index: int, **changes: Any) -> None:
             each = frame(index, captured_ns=time.monotonic_ns() - 5_000_000)
             times = {"captured_ns": each.captured_ns, "stages_ms": {"engine": 7.0}}
-            seen = replace(scene(each), **times)
+            seen = replace(scene(each), **times, **changes)
             vitals.record(seen)
             sink.write(seen, each)
 

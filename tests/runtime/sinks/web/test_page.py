@@ -160,6 +160,28 @@ def test_figures_and_the_chart_are_of_the_stream(open_page: OpenPage, visit: Any
         assert page.evaluate(script) > 20
 
 
+def test_scenes_of_half_of_the_tasks_are_shown_and_told(open_page: OpenPage, visit: Any) -> None:
+    class EverySecondTask:
+        """Masks in one frame, everything else in the next."""
+
+        def __init__(self, camera: Any) -> None:
+            self.camera = camera
+
+        def show(self, index: int) -> None:
+            others = {"detections": {}, "poses": {}, "classifications": {}}
+            self.camera.show(index, degraded=True, **(others if index % 2 else {"masks": {}}))
+
+    camera = open_page()
+    with showing(EverySecondTask(camera)):
+        page = visit(camera.url)
+        live(page)
+        expect(page.locator("#health")).to_contain_text("networkdegraded, ")
+        expect(page.locator("#health")).to_contain_text("frames degraded in 1 stretches")
+        expect(page.locator("#seen")).to_have_text("nothing in boxes")
+        expect(page.locator("#seen")).to_have_text("car x 1 · time: day 0.75")
+        eventually(lambda: pixel(page, 0.9, 0.9), ROAD_OVER_GREY, near=3)
+
+
 def test_it_says_that_the_camera_is_lost_and_goes_on(open_page: OpenPage, visit: Any) -> None:
     class Health:
         state = "lost"

@@ -50,14 +50,16 @@ def unpack(message: str | bytes) -> tuple[dict[str, Any], list[bytes]]:
     return header, parts
 
 
-def next_frame(page: Any, live: ClientConnection, index: int) -> tuple[dict[str, Any], list[bytes]]:
+def next_frame(
+    page: Any, live: ClientConnection, index: int, **changes: Any
+) -> tuple[dict[str, Any], list[bytes]]:
     """Show a frame as soon as somebody watches, and what comes of it."""
     live.send(json.dumps({"masks": True}))
     deadline = time.monotonic() + 10
     while not page.sink._feed._viewers:
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    page.show(index)
+    page.show(index, **changes)
     while isinstance(message := live.recv(10), str):
         pass
     return unpack(message)
@@ -198,6 +200,26 @@ def test_prometheus_reads_what_the_process_takes(open_page: OpenPage) -> None:
     assert 1e7 < resident.value < 1e11
     assert found["process_open_fds"][0].value > 2
     assert found["process_cpu_seconds"][0].value > 0
+
+
+def test_degraded_scenes_are_sent_and_counted(open_page: OpenPage) -> None:
+    page = open_page()
+    masks_only = {"detections": {}, "poses": {}, "classifications": {}}
+    page.show(0)
+    with page.live() as live:
+        header, parts = next_frame(page, live, 1, degraded=True, masks={})
+        assert (header["scene"]["degraded"], header["scene"]["masks"]) == (True, {})
+        assert len(parts) == 1  # the picture alone
+        header, parts = next_frame(page, live, 2, degraded=True, **masks_only)
+        assert (header["scene"]["detections"], len(parts)) == ({}, 2)
+        vitals = header["vitals"]
+        assert (vitals["degraded"], vitals["degradations"], vitals["degrading"]) == (2, 1, True)
+        header, _ = next_frame(page, live, 3)
+        assert "degraded" not in header["scene"]
+    page.show(4, degraded=True, masks={})
+    _, text, _ = page.get("/metrics")
+    assert 'edge_mtl_degraded_frames_total{camera="front"} 3.0' in text
+    assert 'edge_mtl_degradations_total{camera="front"} 2.0' in text
 
 
 def test_off_the_loopback_a_token_is_needed(open_page: OpenPage) -> None:

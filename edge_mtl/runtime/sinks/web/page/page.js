@@ -125,13 +125,18 @@ function showVitals(vitals) {
   drawChart($("chart"), $("legend"));
 }
 
-function showHealth({ source, sinks }) {
+function showHealth({ source, sinks, degraded, degradations, degrading }) {
   const counts = Object.entries(source).filter(([, value]) => typeof value === "number");
   const facts = counts
     .filter(([name, value]) => value && !["for_s", "dropped"].includes(name))
     .map(([name, value]) => `${value} ${name.replaceAll("_", " ")}`);
   const bad = source.state === "lost" || (source.state === "ended" && source.reason !== "");
   const rows = [["source", [source.state, ...facts].join(", "), bad]];
+  if (degraded) {
+    const state = degrading ? "degraded" : "full again";
+    const text = `${state}, ${degraded} frames degraded in ${degradations} stretches`;
+    rows.push(["network", text, degrading]);
+  }
   for (const { name, written, dropped, failure } of sinks) {
     const text = failure ?? `${written} written${dropped ? `, ${dropped} dropped` : ""}`;
     rows.push([name, text, failure !== null]);
