@@ -154,6 +154,7 @@ def command(
             pipelines = open_pipelines(
                 model_file, engine, threads, masks.value, count, len(sources)
             )
+        del model_file  # its engines have what they need, and it has as much as all its networks
         for pipeline in pipelines:
             stack.enter_context(pipeline)
         new_tracker = None
