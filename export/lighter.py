@@ -97,15 +97,17 @@ def _no_half(spec: ModelSpec, found: str) -> str:
 def _resize(part: onnx.ModelProto, spec: ModelSpec, lighter: ModelSpec) -> None:
     """Give a graph inputs of another size, in place."""
     graph = part.graph
-    # A pool over the whole picture is one over the whole of any picture.
-    pools = _whole_pools(part)
     width, height = lighter.input.size
-    for value in graph.input:
-        rows, columns = value.type.tensor_type.shape.dim[2:]
-        rows.dim_value, columns.dim_value = height, width
-    for value in graph.output:
-        value.type.tensor_type.ClearField("shape")
+    names = {tensor.name for tensor in (spec.input_tensor, *spec.plane_tensors)}
     try:
+        # A pool over the whole picture is one over the whole of any picture.
+        pools = _whole_pools(part)
+        for value in graph.input:
+            if value.name in names:
+                rows, columns = value.type.tensor_type.shape.dim[2:]
+                rows.dim_value, columns.dim_value = height, width
+        for value in graph.output:
+            value.type.tensor_type.ClearField("shape")
         _widen(pools)
         sizes = _sizes(part)
         _narrow(pools, sizes)
@@ -131,7 +133,8 @@ def _whole_pools(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     for node in model.graph.node:
         kernel = next((list(a.ints) for a in node.attribute if a.name == "kernel_shape"), None)
         padded = any(any(a.ints) for a in node.attribute if a.name == "pads")
-        if node.op_type in _POOLS and not padded and kernel == list(sizes[node.input[0]][2:]):
+        whole = list(sizes.get(node.input[0], ())[2:]) if node.op_type in _POOLS else None
+        if whole and kernel == whole and not padded:
             found.append(node)
     return found
 

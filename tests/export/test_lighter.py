@@ -27,7 +27,7 @@ from edge_mtl.export.quantize import quantize
 from edge_mtl.export.schemes import scheme
 from edge_mtl.network.network import Network
 from edge_mtl.runtime.engines import open_engine
-from edge_mtl.spec import Degrade, InputSpec, ModelSpec
+from edge_mtl.spec import Degrade, InputSpec, ModelSpec, PlaneInput
 from edge_mtl.tasks import (
     ClassificationTask,
     DecodedDetectionTask,
@@ -265,6 +265,7 @@ def test_a_size_without_a_half_is_refused(size: tuple[int, int], backbone: str, 
     ("shape", "said"),
     [
         ([1, 3, 32, 32], "its output 'logits' is 1x3x32x32, not 1x3x16x16"),
+        ([1, 3, 16, 64], "something in it has a fixed size"),  # it was not even right at full size
         ([1, 1, 1, -1, 32, 32], "something in it has a fixed size"),
     ],
 )
@@ -301,6 +302,28 @@ def test_a_size_that_only_running_shows_is_refused() -> None:
     weights = [numpy_helper.from_array(np.array([3, 1024], np.int64), "shape")]
     with pytest.raises(UsageError, match="onnxruntime refuses the network"):
         lighter_specs(_model(spec, nodes, weights), spec)
+
+
+def test_planes_are_halved_with_the_picture() -> None:
+    spec = degrading(
+        *("half_resolution", LOGITS),
+        input=InputSpec(width=32, height=32),
+        planes=(PlaneInput(name="depth"),),
+        backbone="imported",
+    )
+    node = helper.make_node("Add", ["image", "depth"], ["logits"], "add")
+    model = _model(spec, [node], [])
+    depth = helper.make_tensor_value_info("depth", TensorProto.FLOAT, (1, 1, 32, 32))
+    model.graph.input.append(depth)
+    [half] = lighter_specs(model, spec)
+    found = bundle_of(Path("a.emtl"), half, "cpu", "fp32", lighter_graph(model, spec, half))
+    running = open_engine("onnxruntime", found, 1)
+    assert (running.image.shape, running.planes["depth"].shape) == ((1, 3, 16, 16), (1, 1, 16, 16))
+    running.image.fill(2.0)
+    running.planes["depth"].fill(3.0)
+    running.infer()
+    np.testing.assert_array_equal(running.outputs["logits"], np.full((1, 3, 16, 16), 5.0))
+    running.close()
 
 
 def test_a_detector_that_lists_its_boxes_has_no_half() -> None:
