@@ -28,6 +28,8 @@ EXTRA_OF = {
     "rerun": "rerun",
     "supervision": "track",
     "trackers": "track",
+    "pyarrow": "batch",
+    "ray": "batch",
     "prometheus_client": "web",
     "starlette": "web",
     "uvicorn": "web",

@@ -61,6 +61,9 @@ RULES = {
     "runtime.sinks.web": Rule(
         (*CORE, "runtime"), (*BASICS, "cv2", "prometheus_client", "starlette", "uvicorn")
     ),
+    "drives": Rule(
+        (*CORE, "data.images", "runtime"), (*BASICS, "pyarrow", "ray"), lazily=("rich",)
+    ),
     "diagnosis": Rule(CORE, (), lazily=("gpu", "ops", "runtime", "cv2")),
     "network": Rule(CORE, (*BASICS, "safetensors", "torch"), lazily=("timm",)),
     "evaluation": Rule(
@@ -93,8 +96,8 @@ RULES = {
         CORE,
         (*BASICS, "rich", "typer"),
         lazily=(
-            *("compression", "data", "demo", "diagnosis", "evaluation", "export", "labelling"),
-            *("network", "runtime", "train", "edge_mtl"),
+            *("compression", "data", "demo", "diagnosis", "drives", "evaluation", "export"),
+            *("labelling", "network", "runtime", "train", "edge_mtl"),
         ),
     ),
     "edge_mtl": Rule((), (), lazily=(*CORE, "runtime")),

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sign": ("edge_mtl.cli.sign", "Sign a bundle with a key of your own."),
     "verify": ("edge_mtl.cli.verify", "Tell whether a bundle is whole, and who signed it."),
     "run": ("edge_mtl.cli.run", "Run a model on a camera, a video, images or rendered scenes."),
+    "batch": ("edge_mtl.cli.batch", "Run a bundle over many recorded drives, on Ray."),
     "bench": ("edge_mtl.cli.bench", "Measure the latency of every stage of a model."),
     "demo": ("edge_mtl.cli.demo", "Go the whole way once, from scenes to an annotated video."),
 }

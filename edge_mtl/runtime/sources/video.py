@@ -53,14 +53,17 @@ class VideoSource:
         self.length = frames if frames > 0 else None
 
     def read(self) -> Frame | None:
-        """The next frame; None at the end. A file that ends early is logged."""
+        """The next frame; None at the end. A file that ends early is logged, and is the reason in
+        `health`."""
         if self._first is not None:
             frame, self._first = self._first, None
             return replace(frame, captured_ns=time.monotonic_ns())
         following = self._next()
         if following is None:
-            self._note_early_end()
-            self.health.enter("ended")
+            self.health.enter("ended", self._early_end())
+            if self.health.reason:
+                extra = {"camera": self.name, "frames": self._index, "announced": self.length}
+                _log.warning("%s %s", self.name, self.health.reason, extra=extra)
             return None
         if following.image.shape != self._size:
             self._size = following.image.shape
@@ -85,16 +88,14 @@ class VideoSource:
                 )
         return None
 
-    def _note_early_end(self) -> None:
+    def _early_end(self) -> str:
         # Containers round their duration: a frame or two of a hundred may be missing from any.
-        if self.length is not None and self._index < 0.98 * self.length - 2:
-            _log.warning(
-                "%s ended after %d of the %d frames that it announces: it is truncated or damaged",
-                self.name,
-                self._index,
-                self.length,
-                extra={"camera": self.name, "frames": self._index, "announced": self.length},
-            )
+        if self.length is None or self._index >= 0.98 * self.length - 2:
+            return ""
+        return (
+            f"ended after {self._index} of the {self.length} frames that it announces: it is "
+            "truncated or damaged"
+        )
 
     def stop(self) -> None:
         """A read does not wait."""

@@ -50,9 +50,12 @@ def test_a_truncated_video_gives_what_it_has_and_says_so(
     writer.release()
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    found = len(indices(open_source(str(path))))
+    source = open_source(str(path))
+    found = len(indices(source))
     assert 0 < found < 40
-    assert f"ended after {found} of the 40 frames that it announces" in caplog.text
+    said = f"ended after {found} of the 40 frames that it announces"
+    assert said in caplog.text
+    assert source.health.reason.startswith(said)
 
 
 def test_damaged_frames_of_a_video_are_dropped_and_counted(

@@ -1,0 +1,1 @@
+"""Many recorded drives through one bundle, on one machine or a cluster: `edge-mtl batch`."""
