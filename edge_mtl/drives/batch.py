@@ -7,12 +7,14 @@ import io
 import logging
 import os
 import secrets
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import ray
 from ray.data import ActorPoolStrategy, DataContext
@@ -33,6 +35,8 @@ _MOST_BLOCKS = 10_000
 """A block is a request to a worker, and the driver remembers all of them."""
 _STORE_BYTES = 256 << 20
 """What a Ray of our own shares between its workers beside the bundle: rows of a few bytes."""
+
+_ANSWER_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +187,9 @@ def _ray(address: str | None, job: Job) -> Iterator[None]:
     loud = _log.isEnabledFor(logging.DEBUG)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would call home
     settings: dict[str, Any] = {"address": address}
-    if address is None:
+    if address is not None:
+        _check_answers(address)
+    else:
         # Its ports are open to the network, and it asks for a token: one for this run alone, where
         # Ray would keep one in the home directory.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -204,12 +210,35 @@ def _ray(address: str | None, job: Job) -> Iterator[None]:
             with contextlib.nullcontext() if loud else _no_stderr():
                 ray.init(**settings)
         except (OSError, RuntimeError, ValueError) as error:
-            where = "this machine" if address is None else f"the cluster {address}"
-            raise EdgeMtlError(f"Ray cannot be started on {where}: {_first_line(error)}") from None
+            reason = _first_line(error)
+            if address is None:
+                raise EdgeMtlError(f"Ray cannot be started on this machine: {reason}") from None
+            raise EdgeMtlError(
+                f"no Ray cluster at {address}: {reason}; is it running, of the same version, and "
+                "is RAY_AUTH_TOKEN the cluster's?"
+            ) from None
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself tries for minutes.
+
+    Raises:
+        EdgeMtlError: the address names a port at which nobody listens.
+    """
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        if parts.port is None:  # "auto"
+            return
+        socket.create_connection((parts.hostname, parts.port), _ANSWER_S).close()
+    except (OSError, ValueError) as error:
+        raise EdgeMtlError(
+            f"no Ray cluster at {address}: {error}; expected HOST:PORT of its head, as "
+            "`ray start --head` says it, or auto on a machine of the cluster"
+        ) from None
 
 
 @contextmanager

@@ -325,6 +325,16 @@ def test_a_ray_without_room_for_a_worker_is_refused(
         batch._count_workers(job_of(tiny_bundle, tmp_path, engine, 2), None, 5)
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port"])
+def test_a_cluster_that_does_not_answer_is_one_line(
+    address: str, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    clip = Place("", "/drives/a.mp4")
+    job = job_of(tiny_bundle, tmp_path)
+    with pytest.raises(EdgeMtlError, match=f"^no Ray cluster at {address}: .*ray start --head"):
+        batch.run_batch(job, "tiny", [clip], address=address)
+
+
 def test_what_is_wrong_is_said_before_ray_starts(
     tiny_bundle_path: Path, tiny_video: Path, tmp_path: Path
 ) -> None:
