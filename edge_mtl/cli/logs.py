@@ -41,7 +41,12 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: each for name, each in vars(record).items() if name not in _OF_EVERY_RECORD}
+        line |= {
+            name: each
+            for name, each in vars(record).items()
+            # Libraries that log in this process mark records of others for themselves.
+            if name not in _OF_EVERY_RECORD and not name.startswith("_")
+        }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

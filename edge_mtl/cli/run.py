@@ -184,6 +184,8 @@ def command(
             [sink],
             max_frames=frames,
             on_scene=show_progress,
+            on_wait=service.waiting,
+            on_stop=sink.stop,
             deadline_ms=deadline_ms,
             late="skip" if late is LateName.skip else "report",
             batch_wait_ms=batch_wait_ms,

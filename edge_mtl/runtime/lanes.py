@@ -80,6 +80,7 @@ class Lanes:
         pipelines: one a lane.
         max_frames: read no more than so many; None for no limit.
         stale_ms: leave frames out that are older when a lane reads them; None to leave out none.
+        on_wait: called by `take` every half second in which nothing comes and nothing hangs.
 
     stale: by camera, the frames that were left out.
     """
@@ -91,12 +92,14 @@ class Lanes:
         *,
         max_frames: int | None = None,
         stale_ms: float | None = None,
+        on_wait: Callable[[], None] | None = None,
     ) -> None:
         self.stale: Counter[str] = Counter()
         self._from_source = read
         self._most = min(pipeline.most_frames for pipeline in pipelines)
         self._left = max_frames
         self._stale_ms = stale_ms
+        self._on_wait = on_wait
         self._reading = threading.Lock()
         self._read = 0  # batches that lanes have taken on
         self._changed = threading.Condition()
@@ -130,6 +133,8 @@ class Lanes:
                     return ()
                 if not self._changed.wait(_LOOK_S):
                     self._check_hung()
+                    if self._on_wait is not None:
+                        self._on_wait()
             seen = self._seen.pop(self._taken)
             self._taken += 1
             self._changed.notify_all()

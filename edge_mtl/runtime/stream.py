@@ -85,6 +85,9 @@ class Stream:
             (`Pipeline.open_several`). They stay open.
         max_frames: stop after so many; None for no limit.
         on_scene: called with every scene after the sinks had it, as for a progress bar.
+        on_wait: called every half second in which no scene comes and nothing hangs, as while a
+            camera is connected again.
+        on_stop: called by `stop`, in a signal handler perhaps, as to wait for no stuck sink.
         deadline_ms: how old a frame may be when its scene is there; None for any age.
         late: what is done about frames that come too late: "report" counts them; "skip" also leaves
             out those that are already too old when they are read. What degrades is the pipelines:
@@ -100,6 +103,8 @@ class Stream:
         *,
         max_frames: int | None = None,
         on_scene: Callable[[Scene], None] | None = None,
+        on_wait: Callable[[], None] | None = None,
+        on_stop: Callable[[], None] | None = None,
         deadline_ms: float | None = None,
         late: Late = "report",
         batch_wait_ms: float = 5.0,
@@ -109,6 +114,8 @@ class Stream:
         self._sinks = sinks
         self._max_frames = max_frames
         self._on_scene = on_scene
+        self._on_wait = on_wait
+        self._on_stop = on_stop
         self._deadline_ms = deadline_ms
         self._late = late
         self._read: Read
@@ -129,6 +136,8 @@ class Stream:
         self._stopped = True
         if self._lanes is not None:
             self._lanes.stop()
+        if self._on_stop is not None:
+            self._on_stop()
         self._source.stop()
 
     def run(self) -> StreamReport:
@@ -158,6 +167,7 @@ class Stream:
             self._pipelines,
             max_frames=self._max_frames,
             stale_ms=self._deadline_ms if self._late == "skip" else None,
+            on_wait=self._on_wait,
         )
 
     def _loop(self, lanes: Lanes) -> EndedBy:

@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Says READY=1 at the first sign of life, WATCHDOG=1 at later ones, STOPPING=1 at the end.
+    """Says READY=1 at the first frame, WATCHDOG=1 at later signs of life, STOPPING=1 at the end.
 
     Says nothing where the process is no service of `Type=notify`. Of the signs of life only as many
     are sent as `WatchdogSec=` needs. One that cannot be sent is logged once and hurts nobody.
@@ -33,14 +33,21 @@ class Notifier:
 
     def alive(self) -> None:
         """Something works: a frame came through. May be called as often as one likes."""
-        now_s = time.monotonic()
         if self._said_s is None:
             self._tell("READY=1")
-        elif self._period_s is None or now_s - self._said_s < self._period_s:
-            return
+            self._said_s = time.monotonic()
         else:
+            self.waiting()
+
+    def waiting(self) -> None:
+        """Nothing comes, as of a camera that is connected again, and nothing hangs. May be called
+        as often as one likes; before the first frame it says nothing."""
+        if self._said_s is None or self._period_s is None:
+            return
+        now_s = time.monotonic()
+        if now_s - self._said_s >= self._period_s:
             self._tell("WATCHDOG=1")
-        self._said_s = now_s
+            self._said_s = now_s
 
     def stopping(self) -> None:
         """The end has begun, and is no failure."""

@@ -269,7 +269,7 @@ def test_a_board_builds_its_engine_itself(
     assert "tensorrt is not installed" in fail.stderr
     fail = CliRunner().invoke(app, ["export", "--rebuild", str(path), "--target", "cpu"])
     assert fail.exit_code == 2
-    assert "leave --target, --precision out" in fail.stderr
+    assert "leave --target, --precision, --degrade out" in fail.stderr
 
 
 def test_a_recipe_that_says_nothing_of_the_data_is_refused(

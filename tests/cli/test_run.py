@@ -167,6 +167,34 @@ def test_standard_output_is_json_alone_where_it_is_asked_for(
     assert "p50 ms" in result.stderr
 
 
+def test_a_reader_that_is_stuck_keeps_no_stopped_run(
+    tiny_bundle_path: Path, long_video: Path
+) -> None:
+    """Nobody reads the pipe: it fills, and the stream waits for it."""
+    impatient = f"from edge_mtl.runtime.sinks import behind; behind._FAREWELL_S = 0.5; {MAIN}"
+    arguments = ["run", tiny_bundle_path, "--engine", "onnxruntime", "--source", long_video]
+    process = subprocess.Popen(
+        [sys.executable, "-c", impatient, *map(str, arguments), "--jsonl", "-"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.read(1)  # it has begun, and nobody reads on
+    time.sleep(1)
+    assert process.poll() is None
+    sent_s = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 1
+    assert time.monotonic() - sent_s < 10
+    assert process.stderr is not None
+    assert "--jsonl - stopped after" in (log := process.stderr.read())
+    assert "it is stuck" in log
+    assert "Traceback" not in log
+    for pipe in (process.stdout, process.stderr):
+        pipe.close()
+
+
 def test_masks_of_the_networks_size_are_an_option(
     tiny_bundle_path: Path, tiny_video: Path, tmp_path: Path
 ) -> None:

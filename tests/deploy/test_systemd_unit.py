@@ -46,7 +46,7 @@ def test_the_command_line_of_the_example_is_understood(parse_command: Callable[.
     assert Path(program).name == "edge-mtl"
     name, options = parse_command(words)
     assert name == "run"
-    assert (options["source"], options["web"]) == (EXAMPLE["SOURCE"], EXAMPLE["WEB"])
+    assert (options["source"], options["web"]) == ([EXAMPLE["SOURCE"]], EXAMPLE["WEB"])
     assert options["jsonl"].startswith(f"/var/lib/{dict(settings(UNIT))['StateDirectory']}/")
     assert (options["segment_mb"], options["segments"]) == (100, 20)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -132,12 +133,13 @@ def test_clips_that_cannot_be_read_fail(
 def test_a_pipeline_that_breaks_at_a_clip_is_a_failure_of_the_clip(
     results: ResultFolder, make_drive: MakeDrive, temporary: Path, tmp_path: Path
 ) -> None:
-    def broken(*_: object, **__: object) -> None:
+    def broken(_: object) -> None:
         raise ArithmeticError("not a number\nanywhere")
 
+    pipeline = SimpleNamespace(most_frames=1, batch=broken)
     make_drive(tmp_path / "front.avi", 3)
     clip = Place.parse(str(tmp_path / "front.avi"))
-    outcome = run_clip(broken, clip, results)  # type: ignore[arg-type]
+    outcome = run_clip(pipeline, clip, results)  # type: ignore[arg-type]
     assert_failed(outcome, results, temporary)
     assert outcome.failure == "not a number"
 
@@ -148,17 +150,18 @@ def test_a_clip_that_kills_workers_fails_in_the_end(
     make_drive(tmp_path / "front.avi", 3)
     clip = Place.parse(str(tmp_path / "front.avi"))
 
-    def fatal(*_: object, **__: object) -> None:
+    def fatal(_: object) -> None:
         os._exit(9)
 
+    pipeline = SimpleNamespace(most_frames=1, batch=fatal)
     for tries in range(1, MOST_TRIES + 1):
         pid = os.fork()
         if pid == 0:
-            run_clip(fatal, clip, results)  # type: ignore[arg-type]
+            run_clip(pipeline, clip, results)  # type: ignore[arg-type]
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 9 << 8
         assert len(list((tmp_path / "out" / ".tries").iterdir())) == tries
-    outcome = run_clip(fatal, clip, results)  # type: ignore[arg-type]
+    outcome = run_clip(pipeline, clip, results)  # type: ignore[arg-type]
     assert f"{MOST_TRIES} workers died at it" in outcome.failure
     with scratch() as folder:  # what the dead had is gone
         assert list(temporary.iterdir()) == [folder]

@@ -20,11 +20,12 @@ from edge_mtl.errors import UsageError
 from edge_mtl.export.calibration import calibrate
 from edge_mtl.export.deployment import bundle_of
 from edge_mtl.export.edges import strip_edges
-from edge_mtl.export.graph import onnx_from_network, structured_picture
+from edge_mtl.export.graph import onnx_from_network
 from edge_mtl.export.layers import name_nodes
 from edge_mtl.export.lighter import lighter_graph, lighter_specs
 from edge_mtl.export.quantize import quantize
 from edge_mtl.export.schemes import scheme
+from edge_mtl.export.structured_picture import structured_picture
 from edge_mtl.network.network import Network
 from edge_mtl.runtime.engines import open_engine
 from edge_mtl.spec import Degrade, InputSpec, ModelSpec, PlaneInput
@@ -120,9 +121,9 @@ def test_half_resolution_is_the_network_of_the_halved_spec() -> None:
     small = Network(half).eval()
     small.load_state_dict(network().state_dict())
     picture = structured_picture(half.input_tensor.shape)
-    found = outputs(lighter_graph(float_graph(), spec, half), picture.numpy())
+    found = outputs(lighter_graph(float_graph(), spec, half), picture)
     with torch.inference_mode():
-        wanted = small(picture)
+        wanted = small(torch.from_numpy(picture))
     assert list(found) == [tensor.name for tensor in half.output_tensors]
     for tensor in half.output_tensors:
         assert found[tensor.name].shape == tensor.shape
@@ -183,7 +184,7 @@ def _raw(engine: str, spec: ModelSpec, model: onnx.ModelProto) -> dict[str, NDAr
     running.image[...] = (
         pixels(spec.input.size)
         if running.image.dtype == np.uint8
-        else structured_picture(spec.input_tensor.shape).numpy()
+        else structured_picture(spec.input_tensor.shape)
     )
     running.infer()
     copied = {name: value.copy() for name, value in running.outputs.items()}

@@ -59,7 +59,7 @@ def test_what_another_network_sees_is_compared_frame_by_frame(
     # A network that says nothing agrees with nobody.
     for each in coarse.outputs.values():
         each.fill(0)
-    coarse.infer = lambda: None  # type: ignore[method-assign]
+    coarse.infer = lambda frames=1: None  # type: ignore[method-assign]
     silent = yardstick(coarse).agreement.tasks["detection"]
     assert isinstance(silent, DetectionAccuracy)
     assert silent.f1 < 0.05
@@ -71,7 +71,7 @@ def test_a_task_in_which_the_float_network_saw_nothing_is_not_measured(
 ) -> None:
     for name, each in engine.outputs.items():
         each.fill(-20.0 if "scores" in name else 0.0)
-    engine.infer = lambda: None
+    engine.infer = lambda frames=1: None
     yardstick = Yardstick(tiny_bundle.spec, engine, streets(2))
     assert yardstick(engine).agreement.tasks.keys() == {"classes", "drivable", "time"}
 

@@ -169,6 +169,28 @@ def test_a_signal_ends_a_stream_whose_camera_is_not_there(
     unblock.set()
 
 
+def test_while_it_waits_for_a_camera_it_says_so(pipeline: Pipeline) -> None:
+    source = QueueSource()
+    waited: list[float] = []
+
+    def wait() -> None:
+        waited.append(time.monotonic())
+        if len(waited) == 2:
+            source.end()
+
+    report = Stream(source, [pipeline], on_wait=wait).run()
+    assert (report.ended_by, report.latency.frames) == ("source", 0)
+    assert len(waited) >= 2
+
+
+def test_a_stop_is_told_where_sinks_may_be_stuck(pipeline: Pipeline) -> None:
+    told: list[str] = []
+    source = Frames(None, lambda index: stream.stop() if index == 3 else None)
+    stream = Stream(source, [pipeline], on_stop=lambda: told.append("stop"))
+    assert stream.run().ended_by == "stop"
+    assert told == ["stop"]
+
+
 def test_frames_of_a_queue_go_through_with_their_numbers_and_stamps(pipeline: Pipeline) -> None:
     source, sink = QueueSource(capacity=4, newest_wins=False), Collector()
     for stamp_ns in (5, 6, 7):

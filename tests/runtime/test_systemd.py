@@ -58,6 +58,25 @@ def test_the_first_frame_is_ready_and_later_ones_keep_the_watchdog(
     assert words() == ["STOPPING=1"]
 
 
+def test_a_camera_that_is_connected_again_does_not_wake_the_watchdog(
+    heard: tuple[str, Callable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, words = heard
+    now = [100.0]
+    monkeypatch.setattr(systemd.time, "monotonic", lambda: now[0])
+    notifier = Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "2000000"})
+    notifier.waiting()
+    assert words() == [], "it is not ready before its first frame"
+    notifier.alive()
+    for _ in range(8):
+        now[0] += 0.5
+        notifier.waiting()
+    said = words()
+    assert said[0] == "READY=1"
+    assert set(said[1:]) == {"WATCHDOG=1"}
+    assert 4 <= len(said) - 1 <= 8
+
+
 def test_without_a_watchdog_only_ready_is_said(heard: tuple[str, Callable]) -> None:
     address, words = heard
     other = {"WATCHDOG_USEC": "1", "WATCHDOG_PID": str(os.getpid() + 1)}

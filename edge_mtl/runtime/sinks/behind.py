@@ -17,7 +17,8 @@ _log = logging.getLogger(__name__)
 _PATIENCE_S = 30.0
 """How long a stream waits for a sink before it says so."""
 _FAREWELL_S = 5.0
-"""How long a sink may go without finishing anything once the stream has ended."""
+"""How long a sink may go without finishing anything once the stream is to end."""
+_LOOK_S = 0.25
 
 
 class Behind:
@@ -48,7 +49,8 @@ class Behind:
         self._given = 0
         self._waiting: deque[tuple[Scene, Frame]] = deque()
         self._change = threading.Condition()
-        self._closing = False
+        self._closing = self._stuck = False
+        self._stopped_s: float | None = None
         self._raised: BaseException | None = None
         self._told = False
         self._thread = threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
@@ -77,11 +79,10 @@ class Behind:
             self._waiting.append((scene, frame))
             self._change.notify_all()
 
-    def let_go(self) -> None:
-        """Wait for the sink no longer, but drop; from any thread, as when a stream is stopped."""
-        with self._change:
-            self._waits = False
-            self._change.notify_all()
+    def stop(self) -> None:
+        """The stream is to end: from now on wait only for a sink that still finishes something.
+        Takes no lock: signal handlers may call it."""
+        self._stopped_s = time.monotonic()
 
     def close(self) -> None:
         """Let the sink finish what it was given; one that is stuck is left behind, and said.
@@ -94,27 +95,32 @@ class Behind:
             self._closing = True
             self._change.notify_all()
         before, since = -1, time.monotonic()
-        while self._thread.is_alive() and time.monotonic() - since < _FAREWELL_S:
+        while self._thread.is_alive() and not self._stuck:
             if self.written != before:
                 before, since = self.written, time.monotonic()
             self._thread.join(0.05)
-        if self._thread.is_alive():
-            self._fail("it is stuck, and left with what it has not written")
+            if time.monotonic() - since >= _FAREWELL_S:
+                self._leave()
         # A stream that has ended need not be asked to.
         if self._raised is not None and not self._told and type(self._raised) is not StreamEnded:
             self._told = True
             raise self._raised
 
     def _wait_for_a_place(self) -> None:
-        said, since = False, time.monotonic()
+        said, before, since = False, self.written, time.monotonic()
         while (
             self._waits
             and len(self._waiting) >= self._depth
             and self.failure is None
             and self._raised is None
         ):
-            self._change.wait(_PATIENCE_S)
-            if not said and time.monotonic() - since >= _PATIENCE_S:
+            self._change.wait(_LOOK_S)
+            if self.written != before:
+                before, since = self.written, time.monotonic()
+            stopped_s = self._stopped_s
+            if stopped_s is not None and time.monotonic() - max(since, stopped_s) >= _FAREWELL_S:
+                self._leave()
+            elif not said and time.monotonic() - since >= _PATIENCE_S:
                 said = True
                 _log.warning(
                     "%s takes no scenes since %.0f s; the stream waits for it",
@@ -147,6 +153,10 @@ class Behind:
             item = self._waiting.popleft()
             self._change.notify_all()
             return item
+
+    def _leave(self) -> None:
+        self._stuck = True
+        self._fail("it is stuck, and left with what it has not written")
 
     def _end(self, error: BaseException) -> None:
         """Tell a sink that failed from one that asks for the end, and from a bug."""

@@ -73,10 +73,10 @@ class ByCamera:
             if len(self._failed) == len(self._outputs):
                 raise
 
-    def let_go(self) -> None:
+    def stop(self) -> None:
         """As of `Outputs`."""
         for outputs in self._outputs.values():
-            outputs.let_go()
+            outputs.stop()
 
     def close(self) -> None:
         """Let every sink finish what it was given."""

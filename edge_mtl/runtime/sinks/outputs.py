@@ -121,10 +121,10 @@ class Outputs:
         if failures and len(failures) == len(self._sinks):
             raise EdgeMtlError(f"no output is left to run for: {failures[0]}")
 
-    def let_go(self) -> None:
-        """Wait for no sink any longer; from any thread, as when a stream is stopped."""
+    def stop(self) -> None:
+        """The stream is to end: wait for no sink that is stuck. Takes no lock."""
         for sink in self._sinks:
-            sink.let_go()
+            sink.stop()
 
     def close(self) -> None:
         """Let every sink finish what it was given."""

@@ -82,23 +82,49 @@ def test_a_file_that_is_slow_loses_nothing(give: Give) -> None:
     assert sink.dropped == 0
 
 
-def test_a_stream_that_waits_for_a_stuck_sink_can_be_let_go(
+def test_a_stream_that_is_stopped_waits_for_no_stuck_sink(
     give: Give, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(behind, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(behind, "_FAREWELL_S", 0.3)
+    monkeypatch.setattr(behind, "_LOOK_S", 0.02)
     gate = Gate()
     sink = Behind("file", gate, depth=1, waits=True)
     give(sink, 0)
     gate.began.acquire()
     give(sink, 1)
-    threading.Timer(0.3, sink.let_go).start()
+    threading.Timer(0.3, sink.stop).start()
     start = time.monotonic()
     give(sink, 2)
-    assert 0.2 < time.monotonic() - start < 10
+    assert 0.5 < time.monotonic() - start < 10
     assert caplog.text.count("the stream waits for it") == 1
-    gate.open.set()
+    assert caplog.text.count("it is stuck") == 1
+    start = time.monotonic()
     sink.close()
-    assert (gate.indices, sink.dropped) == ([0, 2], 1)
+    assert time.monotonic() - start < 0.3, "it was waited for twice"
+    assert (sink.written, sink.dropped) == (0, 3)
+    assert sink.failure is not None
+    gate.open.set()
+
+
+def test_a_stream_that_is_stopped_waits_for_a_slow_sink(
+    give: Give, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(Gate):
+        def write(self, scene: Scene, frame: Frame) -> None:
+            time.sleep(0.05)
+            self.indices.append(scene.frame_index)
+
+    monkeypatch.setattr(behind, "_FAREWELL_S", 0.5)
+    monkeypatch.setattr(behind, "_LOOK_S", 0.02)
+    gate = Slow()
+    sink = Behind("file", gate, depth=1, waits=True)
+    sink.stop()
+    for index in range(20):  # takes twice as long as a stuck one may
+        give(sink, index)
+    sink.close()
+    assert gate.indices == list(range(20))
+    assert (sink.dropped, sink.failure) == (0, None)
 
 
 def test_a_sink_that_fails_is_closed_and_said_once(
