@@ -204,6 +204,8 @@ def command(
             f"{report.missed} scenes past the deadline of {deadline_ms:g} ms, "
             f"{report.stale} frames skipped"
         )
+    if report.faulty:
+        console.print(f"{report.faulty} frames dropped of which the network made no numbers")
     if report.degraded:
         console.print(f"{report.degraded} scenes degraded, in {report.degradations} stretches")
     taken = sink.report()

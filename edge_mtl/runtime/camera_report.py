@@ -15,6 +15,7 @@ class CameraReport:
     """Of one camera, what `StreamReport` says of all.
 
     degraded: scenes that a lighter network made.
+    faulty: frames of which the network made no numbers.
     health: of its source, at the end.
     failure: why the source was lost for good; None where it was not.
     """
@@ -23,6 +24,7 @@ class CameraReport:
     missed: int
     stale: int
     degraded: int
+    faulty: int
     health: Health
     failure: str | None
 
@@ -37,6 +39,7 @@ class CameraReport:
             "missed": self.missed,
             "stale": self.stale,
             "degraded": self.degraded,
+            "faulty": self.faulty,
             "failure": self.failure,
         }
 
@@ -67,8 +70,8 @@ class Tally:
         return LatencyReport(self.frames, elapsed_s, self.times.summary())
 
     def report(
-        self, elapsed_s: float, stale: int, health: Health, failure: str | None
+        self, elapsed_s: float, stale: int, faulty: int, health: Health, failure: str | None
     ) -> CameraReport:
         """That of a camera, of which this is; see there."""
         latency = self.latency(elapsed_s)
-        return CameraReport(latency, self.missed, stale, self.degraded, health, failure)
+        return CameraReport(latency, self.missed, stale, self.degraded, faulty, health, failure)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from edge_mtl.errors import EdgeMtlError
+from edge_mtl.runtime.pipeline import NotFiniteError
 from edge_mtl.runtime.sources import Frame
 from edge_mtl.scene import Scene
 
@@ -24,6 +25,8 @@ drops frames."""
 _LOOK_S = 0.5
 HUNG_S = 10.0
 """A pipeline that takes longer for its frames does not come back."""
+MOST_FAULTY = 100
+"""So many batches in a row of which the network made no numbers, and it never will."""
 
 Read: TypeAlias = Callable[[int], Sequence[Frame]]
 """Waits for frames, so many at most; none at the end."""
@@ -83,6 +86,7 @@ class Lanes:
         on_wait: called by `take` every half second in which nothing comes and nothing hangs.
 
     stale: by camera, the frames that were left out.
+    faulty: by camera, the frames that have no scene because the network made no numbers of them.
     """
 
     def __init__(
@@ -95,6 +99,8 @@ class Lanes:
         on_wait: Callable[[], None] | None = None,
     ) -> None:
         self.stale: Counter[str] = Counter()
+        self.faulty: Counter[str] = Counter()
+        self._faulty_in_a_row = 0
         self._from_source = read
         self._most = min(pipeline.most_frames for pipeline in pipelines)
         self._left = max_frames
@@ -126,18 +132,20 @@ class Lanes:
             HungError: a pipeline is stuck; where, is in the log.
         """
         with self._changed:
-            while self._taken not in self._seen:
-                if self._error is not None and self._taken == self._failed:
-                    raise self._error
-                if self._running == 0 or (self._stopping and self._taken == self._read):
-                    return ()
-                if not self._changed.wait(_LOOK_S):
-                    self._check_hung()
-                    if self._on_wait is not None:
-                        self._on_wait()
-            seen = self._seen.pop(self._taken)
-            self._taken += 1
-            self._changed.notify_all()
+            seen: Sequence[Seen] = ()
+            while not seen:
+                while self._taken not in self._seen:
+                    if self._error is not None and self._taken == self._failed:
+                        raise self._error
+                    if self._running == 0 or (self._stopping and self._taken == self._read):
+                        return ()
+                    if not self._changed.wait(_LOOK_S):
+                        self._check_hung()
+                        if self._on_wait is not None:
+                            self._on_wait()
+                seen = self._seen.pop(self._taken)
+                self._taken += 1
+                self._changed.notify_all()
             return seen
 
     def stop(self) -> None:
@@ -159,8 +167,15 @@ class Lanes:
         while (taken := self._next()) is not None:
             number, frames, source_ms = taken
             lane.at = frames
+            scenes: Sequence[Scene]
             try:
                 scenes = pipeline.batch(frames)
+                self._faulty_in_a_row = 0
+            except NotFiniteError as error:
+                if not self._bears(frames, error):
+                    self._fail(number, error)
+                    break
+                frames = scenes = ()
             except BaseException as error:  # whatever it is, the thread that takes has to know
                 self._fail(number, error)
                 break
@@ -176,6 +191,15 @@ class Lanes:
             lane.at = None
             self._running -= 1
             self._changed.notify_all()
+
+    def _bears(self, frames: Sequence[Frame], error: NotFiniteError) -> bool:
+        """Count frames of which the network made no numbers, and say whether it may go on."""
+        with self._changed:
+            self.faulty.update(frame.camera for frame in frames)
+            self._faulty_in_a_row += 1
+            if self._faulty_in_a_row == 1:
+                _log.warning("%s; such frames are dropped", error)
+            return self._faulty_in_a_row < MOST_FAULTY
 
     def _next(self) -> tuple[int, Sequence[Frame], float] | None:
         """The next frames that are worth it, the number of their batch, and the time it took to

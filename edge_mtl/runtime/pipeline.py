@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from edge_mtl.runtime.sources import Frame, Source
 
 
+class NotFiniteError(EdgeMtlError):
+    """A network gave values that are no numbers (NaN) or infinite."""
+
+
 class Stages(Protocol):
     """What a pipeline does with frames, on the processor or on a GPU."""
 
@@ -76,6 +80,8 @@ class Pipeline:
         self.mask_size = mask_size
         self._stages = _stages(spec, engine, mask_size, threads, raw_on_host)
         self._placements: dict[tuple[int, int], Placement] = {}
+        on_host = isinstance(self._stages, HostStages)
+        self._samples = _samples(engine) if on_host else {}
 
     @property
     def most_frames(self) -> int:
@@ -191,6 +197,8 @@ class Pipeline:
             are those of the whole batch.
 
         Raises:
+            NotFiniteError: values of the network's, of which some are looked at, are not finite.
+                On a GPU, where they stay, none are.
             EdgeMtlError: as of a call for one of the frames, or there are too many.
         """
         if not 1 <= len(frames) <= self.most_frames:
@@ -203,6 +211,13 @@ class Pipeline:
             [frame.planes for frame in frames],
             [self._place(frame.image) for frame in frames],
         )
+        for name, sample in self._samples.items():
+            if not np.isfinite(sample[: len(frames)]).all():
+                raise NotFiniteError(
+                    f"frame {frames[0].index}: the network's output {name!r} is not finite; is the "
+                    "checkpoint sound, and does float16 overflow? Compare with edge-mtl eval "
+                    "--against, or export it again with --precision fp32"
+                )
         return [
             msgspec.structs.replace(
                 scene, frame_index=frame.index, captured_ns=frame.captured_ns, stages_ms=stages_ms
@@ -269,6 +284,20 @@ class Pipeline:
                 self._placements.clear()
             placement = self._placements[size] = Placement.fit(size, self.spec.input)
         return placement
+
+
+_SAMPLE = 256
+
+
+def _samples(engine: Engine) -> dict[str, NDArray[Any]]:
+    """By name, some values of every raw output that may hold something else than numbers: what is
+    none in one layer is soon everywhere. Views of the engine's buffers, (N, values)."""
+    samples = {}
+    for name, values in engine.outputs.items():
+        if values.dtype.kind == "f" and values.size:
+            by_frame = values.reshape(len(values), -1)
+            samples[name] = by_frame[:, :: max(1, by_frame.shape[1] // _SAMPLE)]
+    return samples
 
 
 def _stages(

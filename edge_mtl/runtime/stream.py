@@ -37,6 +37,7 @@ class StreamReport:
     missed: scenes that came after the deadline.
     stale: frames that were left out because they were past it when they were read.
     degraded: scenes that a lighter network made; degradations: how often they took over.
+    faulty: frames of which the network made no numbers, and so no scene.
     reconnects, resolution_changes: of the sources, as of `Health`.
     cameras: by name, what came of each of several; empty where there was one.
     """
@@ -49,6 +50,7 @@ class StreamReport:
     stale: int = 0
     degraded: int = 0
     degradations: int = 0
+    faulty: int = 0
     reconnects: int = 0
     resolution_changes: int = 0
     cameras: dict[str, CameraReport] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class StreamReport:
             "stale": self.stale,
             "degraded": self.degraded,
             "degradations": self.degradations,
+            "faulty": self.faulty,
             "reconnects": self.reconnects,
             "resolution_changes": self.resolution_changes,
             **({"cameras": cameras} if cameras else {}),
@@ -209,7 +212,11 @@ class Stream:
         if isinstance(source, Cameras):
             cameras = {
                 name: tally.report(
-                    elapsed_s, lanes.stale[name], each.health, source.failures.get(name)
+                    elapsed_s,
+                    lanes.stale[name],
+                    lanes.faulty[name],
+                    each.health,
+                    source.failures.get(name),
                 )
                 for (name, each), tally in zip(
                     source.sources.items(), self._tallies.values(), strict=True
@@ -225,6 +232,7 @@ class Stream:
             stale=sum(lanes.stale.values()),
             degraded=whole.degraded,
             degradations=whole.degradations,
+            faulty=sum(lanes.faulty.values()),
             reconnects=sum(health.reconnects for health in healths),
             resolution_changes=sum(health.resolution_changes for health in healths),
             cameras=cameras,

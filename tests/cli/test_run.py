@@ -195,6 +195,39 @@ def test_a_reader_that_is_stuck_keeps_no_stopped_run(
         pipe.close()
 
 
+def test_a_run_that_was_suspended_goes_on(tiny_bundle_path: Path, tmp_path: Path) -> None:
+    """For longer than a pipeline may take: the watchdog knows that it is not the pipeline's."""
+    strict = f"from edge_mtl.runtime import lanes; lanes.HUNG_S = 1.0; {MAIN}"
+    lines = tmp_path / "o.jsonl"
+    arguments = f"--source rendered --rate 25 --engine onnxruntime --jsonl {lines}".split()
+    process = subprocess.Popen(
+        [sys.executable, "-c", strict, "run", tiny_bundle_path, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def wait_for(scenes: int) -> None:
+        deadline = time.monotonic() + 30
+        while not (lines.exists() and lines.read_bytes().count(b"\n") >= scenes):
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline, "no frame came through"
+            time.sleep(0.01)
+
+    wait_for(5)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(2.5)
+    stood = lines.read_bytes().count(b"\n")
+    process.send_signal(signal.SIGCONT)
+    wait_for(stood + 10)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 0, stderr
+    scenes = [json.loads(line) for line in lines.read_text().splitlines()]
+    steps_s = np.diff([scene["captured_ns"] for scene in scenes]) / 1e9
+    assert np.count_nonzero(steps_s > 2) == 1, "what it slept through is gone, not made up for"
+
+
 def test_masks_of_the_networks_size_are_an_option(
     tiny_bundle_path: Path, tiny_video: Path, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -167,6 +168,48 @@ def test_a_signal_ends_a_stream_whose_camera_is_not_there(
     assert time.monotonic() - sent_s[0] < 1
     assert (report.ended_by, report.latency.frames) == ("stop", 0)
     unblock.set()
+
+
+@pytest.fixture
+def spoilt(tiny_bundle: Bundle) -> Iterator[tuple[Pipeline, set[int]]]:
+    """A pipeline whose network makes no numbers of its runs of these numbers, from 0."""
+    runs, bad = count(), set[int]()
+    with Pipeline.from_bundle(tiny_bundle, "onnxruntime", 1) as pipeline:
+        infer = pipeline.engine.infer
+
+        def spoil(frames: int = 1) -> None:
+            infer(frames)
+            if next(runs) in bad:
+                for values in pipeline.engine.outputs.values():
+                    values.fill(np.nan)
+
+        pipeline.engine.infer = spoil  # type: ignore[method-assign]
+        yield pipeline, bad
+
+
+def test_frames_of_which_the_network_makes_no_numbers_are_dropped_and_counted(
+    spoilt: tuple[Pipeline, set[int]], caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline, bad = spoilt
+    bad |= {0, 3, 4, 9}
+    sink = Collector()
+    report = Stream(Frames(10), [pipeline], [sink]).run()
+    assert sink.indices == [1, 2, 5, 6, 7, 8]
+    assert (report.faulty, report.latency.frames, report.ended_by) == (4, 6, "source")
+    assert report.to_json()["faulty"] == 4
+    assert caplog.text.count("is not finite") == 3, "once for each time that it begins"
+
+
+def test_a_network_that_makes_no_numbers_any_more_ends_the_stream(
+    spoilt: tuple[Pipeline, set[int]],
+) -> None:
+    pipeline, bad = spoilt
+    bad.update(range(5, 1000))
+    sink = Collector()
+    with pytest.raises(EdgeMtlError, match=r"frame 104: the network's output .* is not finite"):
+        Stream(Frames(None), [pipeline], [sink]).run()
+    assert sink.indices == [0, 1, 2, 3, 4]
+    assert sink.closed == 1
 
 
 def test_while_it_waits_for_a_camera_it_says_so(pipeline: Pipeline) -> None:
