@@ -13,7 +13,6 @@ import numpy as np
 if TYPE_CHECKING:
     from rich.table import Table
 
-_FIRST_CAPACITY = 1024
 KEPT_SAMPLES = 1 << 14
 """How many of the latest samples of a stage the percentiles are over: 9 minutes at 30 frames/s."""
 
@@ -50,7 +49,7 @@ class StageSummary:
 
 
 class StageTimes:
-    """Records latencies by stage, in bounded memory: at most an eighth of a mebibyte a stage."""
+    """Records latencies by stage, in an eighth of a mebibyte a stage."""
 
     def __init__(self) -> None:
         self._stages: dict[str, _Samples] = {}
@@ -69,17 +68,16 @@ class StageTimes:
 
 
 class _Samples:
-    """The latest values in an array that doubles up to `KEPT_SAMPLES` and then wraps around."""
+    """The latest values, in an array that wraps around. It is written to at once: memory that grew
+    for minutes would look like a leak."""
 
     def __init__(self) -> None:
-        self._values = np.empty(_FIRST_CAPACITY, np.float64)
+        self._values = np.full(KEPT_SAMPLES, np.nan)
         self._count = 0
         self._total = 0.0
         self._max = float("-inf")
 
     def add(self, value: float) -> None:
-        if self._count == len(self._values) < KEPT_SAMPLES:
-            self._values = np.concatenate((self._values, np.empty_like(self._values)))
         self._values[self._count % len(self._values)] = value
         self._count += 1
         self._total += value

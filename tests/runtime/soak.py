@@ -67,8 +67,8 @@ def main(bundle: str, seconds: float, lines: str) -> None:
     outputs = Outputs.open({"jsonl": lines}, Setting(source))
     # Made at once: what the measurement itself takes is no leak.
     most = round(seconds / ENGINE_S) + 1000
-    ages_ms, took_ms = np.zeros(most, np.float32), np.zeros(most, np.float32)
-    at_s, resident_kb = np.zeros(10_000, np.float32), np.zeros(10_000, np.float32)
+    ages_ms, took_ms = np.full((2, most), -1, np.float32)
+    at_s, resident_kb = np.full((2, 10_000), -1, np.float32)
     seen = looks = 0
     start = time.monotonic()
 
