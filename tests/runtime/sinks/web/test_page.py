@@ -230,8 +230,16 @@ def test_cameras_are_switched(open_page: OpenPage, visit: Any) -> None:
     with showing(front):
         page = visit(front.url)
         live(page)
+        expect(page.locator("#seen")).to_contain_text("car")
+        assert any(pixel(page, 0.5, 0.5))
         page.select_option("#camera", "rear")
         expect(page.locator("#status")).to_have_text("Waiting", timeout=10_000)
+        # Nothing of the front camera stands under the name of the rear one.
+        time.sleep(0.3)
+        assert pixel(page, 0.5, 0.5) == (0, 0, 0)
+        expect(page.locator("#seen")).to_be_empty()
+        expect(page.locator("#legend")).to_be_empty()
+        expect(page.locator("#frames")).to_have_text("0")
         with showing(rear):
             live(page)
             assert rear.sink._feed._viewers

@@ -42,6 +42,7 @@ export function drawChart(canvas, legend) {
   context.clearRect(0, 0, wide, high);
   const newest = samples.at(-1);
   if (!newest) {
+    legend.replaceChildren();
     return;
   }
   const total = (sample) => Object.values(sample.stages).reduce((sum, value) => sum + value, 0);

@@ -67,8 +67,8 @@ function free(frame) {
 async function onFrame(buffer, number) {
   ask();
   const frame = await unpack(buffer);
-  if (number < newest) {
-    free(frame); // it was overtaken while it was decoded
+  if (number < newest || frame.header.scene.camera !== $("camera").value) {
+    free(frame); // it was overtaken, or its camera left, while it was decoded
     return;
   }
   newest = number;
@@ -79,6 +79,25 @@ async function onFrame(buffer, number) {
   addSample(scene.stages_ms, vitals.age_ms);
   showVitals(vitals);
   showSeen(frame.header);
+}
+
+function forget() {
+  // Nothing of one camera may stand under the name of another.
+  free(last);
+  last = null;
+  const picture = $("picture");
+  picture.getContext("2d").clearRect(0, 0, picture.width, picture.height);
+  picture.setAttribute("aria-label", "No frame yet");
+  for (const id of ["fps", "age", "frames", "dropped"]) {
+    $(id).textContent = "–";
+  }
+  $("seen").textContent = "";
+  $("health").replaceChildren();
+  clearSamples();
+  drawChart($("chart"), $("legend"));
+  setStatus("waiting", "Connecting");
+  setNotice("");
+  figuresAt = 0;
 }
 
 function showSeen({ scene, lines }) {
@@ -105,6 +124,9 @@ function lossOf({ silent_s: silent, frames, source }) {
 }
 
 function showVitals(vitals) {
+  if (vitals.camera !== $("camera").value) {
+    return; // of the camera before
+  }
   if (vitals.flowing) {
     setStatus("live", "Live");
     setNotice("");
@@ -245,7 +267,7 @@ for (const button of buttons) {
   });
 }
 $("camera").addEventListener("change", () => {
-  clearSamples();
+  forget();
   connect();
 });
 document.addEventListener("visibilitychange", () => {
