@@ -28,18 +28,18 @@ class Rival(NamedTuple):
 
 
 def _in_opencv(inputs: HeadInputs, mask_size: tuple[int, int], way: str) -> Compute:
-    from rivals.opencv_head import Head
+    from rivals.opencv_head import open_head
 
-    head = Head(SPEC, inputs.tensors, PLACEMENT, mask_size, way)
+    head = open_head(SPEC, inputs.tensors, PLACEMENT, mask_size, way)
     return lambda raw: HeadResult.of(head(raw))
 
 
 def _in_torch(inputs: HeadInputs, mask_size: tuple[int, int], way: str) -> Compute:
     import torch
-    from rivals.torch_head import Head
+    from rivals.torch_head import open_head
 
     torch.set_num_threads(THREADS)
-    head = Head(SPEC, inputs.tensors, PLACEMENT, mask_size, way)
+    head = open_head(SPEC, inputs.tensors, PLACEMENT, mask_size, way)
 
     def compute(raw: Mapping[str, NDArray[Any]]) -> HeadResult:
         return HeadResult.of(head({name: torch.from_numpy(values) for name, values in raw.items()}))

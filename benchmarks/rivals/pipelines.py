@@ -25,13 +25,13 @@ def around_torch(
     """torch in eager mode, with OpenCV's letterbox and `blobFromImage`."""
     import torch
 
-    from rivals.torch_head import Head
+    from rivals.torch_head import open_head
 
     torch.set_num_threads(threads)
     spec = network.spec
     network.eval()
     preprocess = BlobPreprocess(spec.input, placement, spec.input_tensor)
-    head = Head(spec, spec.output_tensors, placement, mask_size)
+    head = open_head(spec, spec.output_tensors, placement, mask_size)
 
     @torch.inference_mode()
     def see(frame: NDArray[np.uint8]) -> Scene:
@@ -82,10 +82,10 @@ def around_openvino(
 def _in_opencv(
     bundle: Bundle, infer: Infer, placement: Placement, mask_size: tuple[int, int]
 ) -> SeeFrame:
-    from rivals.opencv_head import Head
+    from rivals.opencv_head import open_head
 
     spec, tensor = bundle.spec, bundle.manifest.input
     kind = BlobPreprocess if tensor.dtype == "float32" else TablePreprocess
     preprocess = kind(spec.input, placement, tensor)
-    head = Head(spec, bundle.manifest.outputs, placement, mask_size)
+    head = open_head(spec, bundle.manifest.outputs, placement, mask_size)
     return lambda frame: head(infer(preprocess(frame)))

@@ -6,7 +6,7 @@ a torchvision that matches torch, which edge-mtl does not ask for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -20,59 +20,28 @@ from edge_mtl.tasks import ClassificationTask, DetectionTask, PoseTask, Segmenta
 from edge_mtl.tensor_spec import TensorSpec
 from rivals.cell_grid import CellGrid
 from rivals.mask_window import MaskWindow
+from rivals.scene_head import Raw, Tensors, scene_head
 
-Raw = Mapping[str, Tensor]
 
-
-class Head:
-    """Every task of `spec` for frames that lie so in the input.
-
-    mask_size: (width, height). way: how the mask is made of the resized logits. "argmax" is how
+def open_head(
+    spec: ModelSpec,
+    tensors: Sequence[TensorSpec],
+    placement: Placement,
+    mask_size: tuple[int, int],
+    way: str = "argmax",
+) -> Callable[[Raw], Scene]:
+    """mask_size: (width, height). way: how the mask is made of the resized logits. "argmax" is how
     everybody writes it; "max" gives the same several times as fast, since it is vectorised over
-    pixels.
-    """
-
-    def __init__(
-        self,
-        spec: ModelSpec,
-        tensors: Sequence[TensorSpec],
-        placement: Placement,
-        mask_size: tuple[int, int],
-        way: str = "argmax",
-    ) -> None:
-        by_name = {tensor.name: tensor for tensor in tensors}
-        self._frame_size = placement.frame_size
-        self._masks = {
-            task.name: _Segmentation(task, by_name[task.name], placement, mask_size, way)
-            for task in spec.segmentations
-        }
-        self._boxes = {
-            task.name: _Detection(
-                task,
-                [pose for pose in spec.poses if pose.detection == task.name],
-                by_name,
-                spec.input.size,
-                placement,
-            )
-            for task in spec.detections
-        }
-        self._classes = {
-            task.name: _Classes(task, by_name[task.name]) for task in spec.classifications
-        }
-
-    @torch.inference_mode()
-    def __call__(self, raw: Raw) -> Scene:
-        detections, poses = {}, {}
-        for name, detect in self._boxes.items():
-            detections[name], of_boxes = detect(raw)
-            poses.update(of_boxes)
-        return Scene(
-            self._frame_size,
-            detections,
-            {name: segment(raw) for name, segment in self._masks.items()},
-            poses,
-            {name: classify(raw) for name, classify in self._classes.items()},
-        )
+    pixels."""
+    head = scene_head(
+        spec,
+        tensors,
+        placement,
+        lambda task, tensor: _Segmentation(task, tensor, placement, mask_size, way),
+        lambda task, poses, by_name: _Detection(task, poses, by_name, spec.input.size, placement),
+        _Classes,
+    )
+    return torch.inference_mode()(head)
 
 
 class _Segmentation:
@@ -105,7 +74,7 @@ class _Detection:
         self,
         task: DetectionTask,
         poses: Sequence[PoseTask],
-        tensors: Mapping[str, TensorSpec],
+        tensors: Tensors,
         input_size: tuple[int, int],
         placement: Placement,
     ) -> None:

@@ -156,7 +156,7 @@ def command(
             )
         del model_file  # its engines have what they need, and it has as much as all its networks
         for pipeline in pipelines:
-            stack.enter_context(pipeline)
+            stack.callback(pipeline.close)
         new_tracker = None
         if track:
             from edge_mtl.runtime.tracking import Tracker

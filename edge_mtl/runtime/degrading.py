@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from types import TracebackType
 
 import msgspec
 
@@ -130,17 +129,6 @@ class DegradingPipeline:
         """Release all engines. Twice does no harm."""
         for pipeline in (self._full, *self._lighter):
             pipeline.close()
-
-    def __enter__(self) -> DegradingPipeline:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_degrading(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -232,7 +233,7 @@ def test_all_networks_run_in_the_engine_of_the_full_one(
 
     monkeypatch.setattr(Pipeline, "open_several", open_several)
     [pipeline] = open_degrading(tiny_bundle_every_second, 1, 100.0)
-    with pipeline:
+    with closing(pipeline):
         assert asked == ["auto", "onnxruntime", "onnxruntime"]
         assert pipeline.engine is pipeline._full.engine
 
