@@ -78,4 +78,4 @@ def test_frames_stay_fresh_and_memory_flat(tiny_bundle_path: Path, tmp_path: Pat
     assert np.median(last) < np.median(first) + frame_ms / 2
     warm_s = (1 - WARM_UP) * SOAK_S
     assert slope * warm_s < max(SLOPE_KB_PER_H * warm_s / 3600, LEAST_KB)
-    assert sum(1 for _ in lines.open()) == len(ages_ms)
+    assert sum(1 for _ in lines.open()) == found["written"] > 0.9 * len(ages_ms) - 50
