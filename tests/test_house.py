@@ -64,6 +64,7 @@ RULES = {
     "drives": Rule(
         (*CORE, "data.images", "runtime"), (*BASICS, "pyarrow", "ray"), lazily=("rich",)
     ),
+    "benchmark": Rule((*CORE, "ops", "runtime"), BASICS),
     "diagnosis": Rule(CORE, (), lazily=("gpu", "ops", "runtime", "cv2")),
     "network": Rule(CORE, (*BASICS, "safetensors", "torch"), lazily=("timm",)),
     "evaluation": Rule(
@@ -97,7 +98,7 @@ RULES = {
         (*BASICS, "rich", "typer"),
         lazily=(
             *("compression", "data", "demo", "diagnosis", "drives", "evaluation", "export"),
-            *("labelling", "network", "runtime", "train", "edge_mtl"),
+            *("benchmark", "labelling", "network", "runtime", "train", "edge_mtl"),
         ),
     ),
     "edge_mtl": Rule((), (), lazily=(*CORE, "runtime")),
