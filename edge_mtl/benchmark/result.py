@@ -75,8 +75,8 @@ class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missed: scenes that were there later than `deadline_ms` after the capture of their frame.
     age: from the capture of a frame until its scene was there.
     jitter_ms: by how much the age of a scene differs from that of the scene before, on average.
-    ages: of every scene, the second at which it was there, from the start of the run, and its age
-        in milliseconds.
+    ages: of every scene, or evenly of many, the second at which it was there, without the turns of
+        the others, and its age in milliseconds.
     """
 
     rate_hz: float
