@@ -37,6 +37,7 @@ EXTRA_OF = {
     "onnx": "export",
     "onnxscript": "export",
     "pycuda": "gpu",
+    "pynvml": "gpu",
     "tensorrt": "gpu",
     "tensorrt_rtx": "tensorrt-rtx",
 }
@@ -56,6 +57,7 @@ _PACKAGE_OF_LIBRARY = {
 _ON_JETSON = {
     "cv2": "sudo apt-get install python3-opencv",
     "tensorrt": "sudo apt-get install python3-libnvinfer",
+    "pynvml": "pip install nvidia-ml-py",
     **dict.fromkeys(("onnx", "onnxruntime", "pycuda"), "pip install 'edge-mtl[jetson]'"),
 }
 

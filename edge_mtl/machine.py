@@ -59,12 +59,11 @@ class Gpu:
 
 def gpus() -> list[Gpu]:
     """The GPUs that the NVIDIA driver shows to this process; empty where there is no driver."""
-    try:
-        cuda = ctypes.CDLL("libcuda.so.1")
-    except OSError:
+    cuda = _driver()
+    if cuda is None:
         return []
     count, version = ctypes.c_int(), ctypes.c_int()
-    if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)):
+    if cuda.cuDeviceGetCount(ctypes.byref(count)):
         return []
     cuda.cuDriverGetVersion(ctypes.byref(version))
     driver_cuda = version.value // 1000, version.value % 1000 // 10
@@ -74,9 +73,27 @@ def gpus() -> list[Gpu]:
     ]
 
 
+def gpu_bus_address() -> str | None:
+    """Where CUDA's device 0 is on the PCI bus, such as "0000:41:00.0"; None where there is none."""
+    cuda = _driver()
+    address = ctypes.create_string_buffer(32)
+    if cuda is None or cuda.cuDeviceGetPCIBusId(address, len(address), 0):
+        return None
+    return address.value.decode()
+
+
 def cameras() -> list[str]:
     """The video devices of Linux, such as "/dev/video0"."""
     return [str(path) for path in sorted(Path("/dev").glob("video*"))]
+
+
+def _driver() -> ctypes.CDLL | None:
+    """NVIDIA's driver, initialised; None where there is none, or no GPU."""
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    return None if cuda.cuInit(0) else cuda
 
 
 def _gpu_name(cuda: ctypes.CDLL, index: int) -> str:

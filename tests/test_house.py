@@ -64,8 +64,8 @@ RULES = {
     "drives": Rule(
         (*CORE, "data.images", "runtime"), (*BASICS, "pyarrow", "ray"), lazily=("rich",)
     ),
-    "benchmark": Rule((*CORE, "ops", "runtime"), BASICS),
-    "diagnosis": Rule(CORE, (), lazily=("gpu", "ops", "runtime", "cv2")),
+    "benchmark": Rule((*CORE, "ops", "runtime"), BASICS, lazily=("pynvml",)),
+    "diagnosis": Rule(CORE, (), lazily=("benchmark", "gpu", "ops", "runtime", "cv2")),
     "network": Rule(CORE, (*BASICS, "safetensors", "torch"), lazily=("timm",)),
     "evaluation": Rule(
         (*CORE, "data", "runtime"),

@@ -22,7 +22,7 @@ ENV PATH=/opt/build/bin:$PATH
 ARG TENSORRT=10.16.1.11
 RUN python3 -m venv --without-pip /opt/edge-mtl \
     && pip --python /opt/edge-mtl install -c constraints.txt \
-        "tensorrt-cu13==${TENSORRT}" onnx onnxruntime opencv-python-headless pycuda
+        "tensorrt-cu13==${TENSORRT}" nvidia-ml-py onnx onnxruntime opencv-python-headless pycuda
 COPY . .
 RUN pip wheel --no-build-isolation --no-deps --wheel-dir /wheels . \
     && pip --python /opt/edge-mtl install -c constraints.txt \
