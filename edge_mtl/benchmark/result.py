@@ -202,9 +202,11 @@ class MachineState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speed_p50, speed_worst: of a fixed piece of work between the turns, its best time over its
         median and over its 95th percentile: 1 on a machine whose clock stands still.
     clock_mhz: lowest and highest of a core; gpu_clock_mhz likewise.
-    throttled: what says that clocks were cut, such as "thermal, core 0: 12 times".
+    throttled: what says that clocks were cut, such as "thermal, cores: 12 times".
     hottest_c: degrees Celsius. stolen, others: the share of all cores that the hypervisor and other
         processes had.
+    notes: how its clocks are set up, such as "cpufreq governor schedutil, 729 to 1728 MHz" or
+        "nvpmodel MAXN".
     """
 
     speed_p50: float
@@ -215,6 +217,7 @@ class MachineState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hottest_c: float | None
     stolen: float | None
     others: float | None
+    notes: tuple[str, ...] = ()
 
     def warnings(self) -> list[str]:
         """Why the figures may be worse than this machine can do, a sentence each; empty where
