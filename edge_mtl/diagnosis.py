@@ -43,13 +43,15 @@ class Diagnosis:
 
 
 def examine() -> Diagnosis:
-    """Look at engines, kernels, OpenCV, GPUs and cameras. Imports the engines, but no torch."""
+    """Look at engines, kernels, OpenCV, GPUs, cameras and energy meters. Imports the engines, but
+    no torch."""
     from edge_mtl.runtime.engines import ENGINES
 
     engines = [_imported(name, each.module) for name, each in ENGINES.items() if not each.built]
     builders = {name: each.module for name, each in ENGINES.items() if each.built}
     gpu_findings = tuple(_gpus(builders))
-    findings = (*engines, _kernels(), *_opencv(), *gpu_findings, _cameras(), _torch())
+    others = (_cameras(), _energy(), _torch())
+    findings = (*engines, _kernels(), *_opencv(), *gpu_findings, *others)
     works = {each.subject for each in (*engines, *gpu_findings) if each.state == "ok"}
     ready = any(each.subject in works for each in engines) or (
         {"GPU", "PyCUDA"} <= works and not works.isdisjoint(builders)
@@ -153,6 +155,17 @@ def _gpu_kernels() -> Finding:
 def _cameras() -> Finding:
     found = cameras()
     return Finding("cameras", "ok" if found else "absent", ", ".join(found) or "no /dev/video*")
+
+
+def _energy() -> Finding:
+    """What `edge-mtl bench` reads energy from."""
+    from edge_mtl.benchmark.energy import open_meter
+
+    meter = open_meter(on_gpu=bool(gpus()))
+    if isinstance(meter, str):
+        return Finding("energy", "absent", meter)
+    meter.close()
+    return Finding("energy", "ok", f"{meter.name}: {meter.covers}")
 
 
 def _torch() -> Finding:

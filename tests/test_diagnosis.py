@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import pytest
 
 from edge_mtl.diagnosis import Finding, examine
 from edge_mtl.gpu.context import driver_library, pycuda_driver
-from edge_mtl.machine import Gpu, Machine, cameras, gpus
+from edge_mtl.machine import Gpu, Machine, cameras, gpu_bus_address, gpus
 from edge_mtl.runtime.sources import backends
 
 
@@ -99,6 +99,10 @@ class FakeCuda:
         name.value = f"Orin {device}".encode()
         return 0
 
+    def cuDeviceGetPCIBusId(self, address: Any, length: int, device: int) -> int:  # noqa: N802
+        address.value = f"0000:4{device}:00.0".encode()
+        return 0
+
     def cuDeviceGetAttribute(self, value: Any, attribute: int, device: int) -> int:  # noqa: N802
         value._obj.value = {75: 8, 76: 7}[attribute]
         return 0
@@ -108,6 +112,41 @@ def test_gpus_are_asked_of_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: FakeCuda())
     assert gpus() == [Gpu("Orin 0", (8, 7), (12, 6)), Gpu("Orin 1", (8, 7), (12, 6))]
     assert by_subject()["GPU"].found == "Orin 1, SM 87, driver for CUDA 12.6"
+    assert gpu_bus_address() == "0000:40:00.0"
+
+
+def test_a_machine_without_a_gpu_has_no_bus_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoGpu(FakeCuda):
+        def cuInit(self, flags: int) -> int:  # noqa: N802
+            return 100  # CUDA_ERROR_NO_DEVICE
+
+    monkeypatch.setattr("ctypes.CDLL", lambda name: NoGpu())
+    assert gpus() == []
+    assert gpu_bus_address() is None
+
+
+def test_the_energy_meter_is_told_or_why_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge_mtl.benchmark import energy
+
+    asked = []
+    closed = []
+    meter = SimpleNamespace(
+        name="RAPL", covers="processor package 0, without DRAM", close=lambda: closed.append(1)
+    )
+    answers = iter(["no energy meter: no INA3221", meter])
+
+    def open_meter(on_gpu: bool) -> Any:
+        asked.append(on_gpu)
+        return next(answers)
+
+    monkeypatch.setattr(energy, "open_meter", open_meter)
+    finding = by_subject()["energy"]
+    assert finding == Finding("energy", "absent", "no energy meter: no INA3221")
+    monkeypatch.setattr("ctypes.CDLL", lambda name: FakeCuda())
+    finding = by_subject()["energy"]
+    assert finding == Finding("energy", "ok", "RAPL: processor package 0, without DRAM")
+    assert asked[1]
+    assert closed == [1]
 
 
 @pytest.fixture
