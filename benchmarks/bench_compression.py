@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge_mtl import zoo
+from edge_mtl.benchmark.result import BenchResult
 from edge_mtl.compression.cost import Cost
 from edge_mtl.headline import headline
 from edge_mtl.machine import Machine
@@ -99,7 +100,9 @@ def command(
                 counts = ("--frames", str(frames), "--limit", str(limit))
                 accuracy = edge(*export, "--calibrate", data, *counts)["accuracy"]["exported"]
                 timing = ("--engine", engine, "--threads", "1", "--seconds", str(seconds))
-                latency = edge("bench", bundle, *timing)["stages"]["engine"]
+                alone = ("--rate", "0", "--streams", "0", "--starts", "0")
+                timed = msgspec.convert(edge("bench", bundle, *timing, *alone), BenchResult)
+                latency = timed.subjects[0].closed_loop.stages["engine"]
                 del accuracy["frames"]
                 row = Row(
                     name=name,
@@ -108,8 +111,8 @@ def command(
                     macs=cost.macs,
                     accuracy={task: headline(each)[1] for task, each in accuracy.items()},
                     engine=engine,
-                    p50_ms=latency["p50_ms"],
-                    p90_ms=latency["p90_ms"],
+                    p50_ms=latency.p50.value,
+                    p90_ms=latency.p90.value,
                     commands=[each.replace(f"{folder}/", "") for each in edge.commands],
                     machine=Machine.here(),
                     commit=commit(),

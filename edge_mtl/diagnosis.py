@@ -108,9 +108,7 @@ def _gpus(builders: Mapping[str, str]) -> Iterator[Finding]:
     """GPUs and what their engines take. builders: by name of the engine, the module."""
     found = gpus()
     for gpu in found:
-        major, minor = gpu.compute_capability
-        cuda = ".".join(map(str, gpu.driver_cuda))
-        yield Finding("GPU", "ok", f"{gpu.name}, SM {major}{minor}, driver for CUDA {cuda}")
+        yield Finding("GPU", "ok", gpu.told())
     if not found:
         yield Finding("GPU", "absent", "no NVIDIA driver or no GPU")
     modules = [_imported(name, module) for name, module in builders.items()]

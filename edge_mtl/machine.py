@@ -56,6 +56,11 @@ class Gpu:
     compute_capability: tuple[int, int]
     driver_cuda: tuple[int, int]
 
+    def told(self) -> str:
+        """In a line."""
+        (major, minor), cuda = self.compute_capability, ".".join(map(str, self.driver_cuda))
+        return f"{self.name}, SM {major}{minor}, driver for CUDA {cuda}"
+
 
 def gpus() -> list[Gpu]:
     """The GPUs that the NVIDIA driver shows to this process; empty where there is no driver."""
@@ -94,6 +99,17 @@ def _driver() -> ctypes.CDLL | None:
     except OSError:
         return None
     return None if cuda.cuInit(0) else cuda
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory that this process had resident, in 10^6 bytes; None where Linux does not
+    tell. Not what `getrusage` says: that of a child begins with what its parent had."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    found = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    return found[0] * 1024 / 1e6 if found else None
 
 
 def _gpu_name(cuda: ctypes.CDLL, index: int) -> str:

@@ -64,7 +64,7 @@ RULES = {
     "drives": Rule(
         (*CORE, "data.images", "runtime"), (*BASICS, "pyarrow", "ray"), lazily=("rich",)
     ),
-    "benchmark": Rule((*CORE, "ops", "runtime"), BASICS, lazily=("pynvml",)),
+    "benchmark": Rule((*CORE, "ops", "runtime"), (*BASICS, "cv2"), lazily=("pynvml",)),
     "diagnosis": Rule(CORE, (), lazily=("benchmark", "gpu", "ops", "runtime", "cv2")),
     "network": Rule(CORE, (*BASICS, "safetensors", "torch"), lazily=("timm",)),
     "evaluation": Rule(

@@ -36,7 +36,7 @@ LIGHT_MODULES = (
     "edge_mtl.tensor_spec",
     "edge_mtl.timing",
     "edge_mtl.zoo",
-    "edge_mtl.runtime.benchmark",
+    "edge_mtl.benchmark.runs",
     "edge_mtl.runtime.engines",
     "edge_mtl.runtime.palette",
     "edge_mtl.runtime.pipeline",

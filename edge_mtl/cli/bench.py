@@ -1,121 +1,121 @@
-"""`edge-mtl bench`: the latency of every stage, on frames that are in memory."""
+"""`edge-mtl bench`: how fast networks are in the engines of this machine, and how accurate."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_mtl.cli.contenders import ALL, Measure
+from edge_mtl.cli.labelled_data import Recipe
 from edge_mtl.cli.options import (
-    EngineName,
     JsonTarget,
+    Limit,
     Masks,
     MaskSizeName,
-    Model,
+    Split,
     Threads,
     Trust,
     write_json,
 )
+from edge_mtl.cli.progress import stages
 
 if TYPE_CHECKING:
-    from edge_mtl.bundle import Bundle
-
-_FRAMES_IN_MEMORY = 32
+    from edge_mtl.benchmark.result import Accuracy
+    from edge_mtl.runtime.pipeline import Pipeline
 
 
 def command(
-    model: Model,
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...", help="Bundles, checkpoints, or names that ship: driving-s."
+        ),
+    ],
     source: Annotated[
         str, typer.Option("--source", "-s", help="Where the frames are from; see `run`.")
     ] = "rendered:width=1280,height=720",
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure.")] = 10.0,
-    engine: EngineName = "auto",
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="How long each is measured, by each method.")
+    ] = 10.0,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--engine",
+            help="all that are installed (the default), auto for the fastest of them, or a name "
+            "as of `run`; once for each.",
+        ),
+    ] = None,
     threads: Threads = None,
     masks: Masks = MaskSizeName.frame,
+    rate: Annotated[
+        float,
+        typer.Option(min=0, max=1000, metavar="HZ", help="Of the camera; 0 for no such run."),
+    ] = 30.0,
+    deadline_ms: Annotated[
+        float | None,
+        typer.Option(
+            min=1, help="How old a scene of the camera may be; until the next frame if left out."
+        ),
+    ] = None,
+    streams: Annotated[
+        int | None,
+        typer.Option(min=0, help="The most at once; as many as cores if left out, 0 for none."),
+    ] = None,
+    starts: Annotated[
+        int,
+        typer.Option(min=0, help="Processes to start for the first result; 0 for none."),
+    ] = 3,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="READER:PATH",
+            help="Measure the accuracy too, as `eval` does, in the engine that is timed.",
+        ),
+    ] = None,
+    split: Split = "val",
+    limit: Limit = None,
+    recipe: Recipe = None,
     trust: Trust = None,
     json: JsonTarget = None,
 ) -> None:
     from rich.console import Console
 
-    from edge_mtl.bundle import Bundle
-    from edge_mtl.cli.model_files import open_model, open_pipelines
-    from edge_mtl.machine import Machine
-    from edge_mtl.runtime.benchmark import measure
-    from edge_mtl.runtime.sources import Frame, open_source
+    from edge_mtl.benchmark.runs import Plan
+    from edge_mtl.cli.bench_output import show
+    from edge_mtl.cli.bench_run import run_bench
 
-    progress = Console(stderr=True)
-    frames: list[Frame] = []
-    opened = open_source(source)
-    try:
-        with progress.status("reading frames"):
-            while len(frames) < _FRAMES_IN_MEMORY and (frame := opened.read()) is not None:
-                frames.append(frame)
-    finally:
-        opened.close()
-    model_file = open_model(model, engine, trust)
-    [pipeline] = open_pipelines(model_file, engine, threads, masks.value)
-    with pipeline, progress.status(f"measuring for {seconds:g} s"):
-        report = measure(pipeline, frames, seconds)
-    console = Console(stderr=json == "-", markup=False)
-    machine = Machine.here()
-    height, width = frames[0].image.shape[:2]
-    console.print(f"{machine.processor}, {machine.cores} cores")
-    first = report.warm_up.stages["total"].max_ms
-    console.print(
-        f"warm-up, left out below: {report.warm_up.frames} frames, the slowest {first:.2f} ms"
-    )
-    console.print(f"{model} on {width}x{height} frames, {pipeline.engine.name}")
-    console.print(report.steady.table())
-    # Nobody wrote down what a checkpoint reaches.
-    accuracy = _accuracy(model_file) if isinstance(model_file, Bundle) else None
-    console.print(_told(accuracy, model), soft_wrap=True)
+    if deadline_ms is None:
+        deadline_ms = 1e3 / rate if rate else 0.0
+    if streams is None:
+        streams = len(os.sched_getaffinity(0))
+    plan = Plan(seconds, rate, deadline_ms, streams, starts)
+    accuracy = None if data is None else _measure_on(data, split, limit, recipe)
+    result = run_bench(models, engine or [ALL], source, threads, masks.value, plan, trust, accuracy)
     if json is not None:
-        about = {
-            "model": model,
-            "engine": pipeline.engine.name,
-            "threads": threads,
-            "source": opened.name,
-            "frame_size": [width, height],
-            "masks": masks.value,
-            "machine": machine.to_json(),
-            "warm_up": report.warm_up.to_json(),
-            "accuracy": accuracy,
-        }
-        write_json(json, {**about, **report.steady.to_json()})
+        write_json(json, result)
+    show(result, Console(stderr=json == "-", markup=False, highlight=False))
 
 
-def _accuracy(bundle: Bundle) -> dict[str, Any]:
-    """What the export measured of the bundle, by labels and, of what had none, by agreement with
-    the float network: a latency alone says nothing of a network."""
-    manifest = bundle.manifest
-    report = manifest.report or {"kept": "", "candidates": ()}
-    figures = [
-        each
-        for candidate in report["candidates"]
-        if candidate["precision"] == report["kept"]
-        for each in candidate["figures"]
-        if each["basis"] == "agreement"
-    ]
-    return {
-        "data": manifest.accuracy_data,
-        "labels": (manifest.accuracy or {}).get("exported", {}),
-        "agreement": {each["task"]: {each["figure"]: each["after"]} for each in figures},
-    }
+def _measure_on(data: str, split: str, limit: int | None, recipe: str | None) -> Measure:
+    """Measures as `edge-mtl eval` does."""
+    from edge_mtl.benchmark.result import Accuracy
+    from edge_mtl.cli.labelled_data import open_labelled
+    from edge_mtl.data.skipping import Skipping
+    from edge_mtl.evaluation.accuracy import measure
+    from edge_mtl.headline import headlines
 
+    dataset = Skipping(open_labelled(data, split, limit, recipe))
 
-def _told(accuracy: dict[str, Any] | None, model: str) -> str:
-    """The accuracy in a line, to stand below the latency."""
-    from edge_mtl.headline import told
+    def measured(pipeline: Pipeline) -> Accuracy:
+        with stages() as tell:
+            found = measure(
+                pipeline.spec,
+                pipeline.engine,
+                dataset,
+                lambda done, total: tell(f"{dataset.name} in {pipeline.engine.name}", done, total),
+            )
+        return Accuracy(dataset.name, "this run", headlines(found.accuracy.to_json()), {})
 
-    accuracy = accuracy or {"data": None, "labels": {}, "agreement": {}}
-    shown = told(accuracy["labels"])
-    agreement = ", ".join(
-        f"{task} {figure} {value:.3f}"
-        for task, figures in accuracy["agreement"].items()
-        for figure, value in figures.items()
-    )
-    if agreement:
-        shown += f"{'; ' * bool(shown)}as the float network: {agreement}"
-    if not shown:
-        return f"accuracy: nobody measured it; `edge-mtl eval {model} --data DATA` does"
-    return f"accuracy on {accuracy['data']}: {shown}"
+    return measured

@@ -120,6 +120,7 @@ def command(
     from edge_mtl.cli.logs import as_json
     from edge_mtl.cli.model_files import open_degrading_pipelines, open_model, open_pipelines
     from edge_mtl.cli.progress import make_progress
+    from edge_mtl.machine import peak_memory_mb
     from edge_mtl.runtime.sinks.by_camera import ByCamera
     from edge_mtl.runtime.sinks.segments import Cut
     from edge_mtl.runtime.sources import Source, open_source
@@ -215,7 +216,8 @@ def command(
                 told = f"{name}: {each.written} frames written, {each.dropped} dropped"
                 console.print(f"{camera}: {told}" if camera else told)
     about = {"model": model, "source": opened.name, "engine": pipelines[0].engine.name}
-    figures = {**about, **report.to_json()}
+    memory = {"peak_memory_mb": peak_memory_mb()}
+    figures = {**about, **report.to_json(), **memory}
     for camera, sinks in taken.items():
         by_sink = {name: each.to_json() for name, each in sinks.items()}
         (figures["cameras"][camera] if camera else figures)["sinks"] = by_sink

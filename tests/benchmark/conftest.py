@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from edge_mtl.benchmark import nvml_device
+from edge_mtl.benchmark.machine_watch import MachineWatch
 
 
 class FakeNvml:
@@ -94,3 +95,39 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
     monkeypatch.setitem(sys.modules, "pynvml", fake)
     monkeypatch.setattr(nvml_device, "gpu_bus_address", lambda: "0000:41:00.0")
     return fake
+
+
+class CountedWatch(MachineWatch):
+    """Counts how often it is asked to look, and does not."""
+
+    looks = 0
+
+    def look(self) -> None:
+        self.looks += 1
+
+
+@pytest.fixture
+def watch() -> CountedWatch:
+    return CountedWatch()
+
+
+class SteadyMeter:
+    """Two joules for every time that it is read."""
+
+    name, covers = "steady", "everything"
+
+    def __init__(self) -> None:
+        self.used = 0.0
+        self.closed = False
+
+    def joules(self) -> float:
+        self.used += 2.0
+        return self.used
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def meter() -> SteadyMeter:
+    return SteadyMeter()

@@ -75,7 +75,8 @@ def test_from_a_file_that_nobody_described_to_a_running_bundle(
     assert runner.invoke(app, [*ran, "--engine", "onnxruntime"]).exit_code == 0
     assert len(scenes.read_text().splitlines()) == 2
     bench = ["bench", str(bundle), "-s", str(images), "--seconds", "0.1"]
-    assert runner.invoke(app, [*bench, "--engine", "onnxruntime"]).exit_code == 0
+    alone = ["--rate", "0", "--streams", "0", "--starts", "0"]
+    assert runner.invoke(app, [*bench, "--engine", "onnxruntime", *alone]).exit_code == 0
 
 
 def test_an_error_is_one_line_with_the_line_to_write(
