@@ -169,7 +169,6 @@ def test_what_stands_around_the_engine(
     stages = turns[engine].summary().stages
     case = f"driving-s, frame masks, {engine}, one frame at a time"
     engine_ms, total = stages["engine"].p50.value, stages["total"]
-    assert total.p99 is not None
     outside = Ratio(
         f"{case}: engine",
         engine_ms,
@@ -178,9 +177,12 @@ def test_what_stands_around_the_engine(
         OUTSIDE_SHARE,
         at_most=True,
     )
-    tail = Ratio(f"{case}: p50", total.p50.value, "p99", total.p99.value, TAIL, at_most=True)
-    report.ratios += [outside, tail]
-    benchmark.extra_info.update(outside=outside.to_json(), tail=tail.to_json())
+    report.ratios.append(outside)
+    benchmark.extra_info.update(outside=outside.to_json())
+    if total.p99 is not None:  # of less than 100 frames there is none
+        tail = Ratio(f"{case}: p50", total.p50.value, "p99", total.p99.value, TAIL, at_most=True)
+        report.ratios.append(tail)
+        benchmark.extra_info.update(tail=tail.to_json())
 
 
 def _for_ever(frames: list[Frame]) -> Iterator[Frame]:

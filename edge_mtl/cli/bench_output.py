@@ -90,7 +90,7 @@ def _percentiles(found: Latency) -> list[str]:
     others = [found.p90, found.p95, found.p99, found.p999]
     return [
         f"{found.p50.value:.2f}",
-        f"{found.p50.low:.1f}-{found.p50.high:.1f}",
+        "-".join(f"{each:.{1 if each >= 10 else 2}f}" for each in (found.p50.low, found.p50.high)),
         *("-" if each is None else f"{each.value:.2f}" for each in others),
         f"{found.max_ms:.2f}",
     ]
