@@ -13,7 +13,7 @@ import pytest
 import typer
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"))
+PAGES = sorted((*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"))
 OF_SHELLS = ("|", "&", "&&", ";", ">", ">>")
 BadUsage: Any = typer.BadParameter.__base__
 
