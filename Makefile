@@ -18,7 +18,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 INSTALLED_FROM = pyproject.toml constraints.txt $(wildcard kernels/*)
 
 DEMO_EXTRAS = cpu,train,export
-DEV_EXTRAS = $(DEMO_EXTRAS),batch,labels,mcap,plots,rerun,sign,track,web,dev$(if $(filter x86_64,$(shell uname -m)),$(TENSORRT_RTX))
+DEV_EXTRAS = $(DEMO_EXTRAS),batch,labels,mcap,plots,report,rerun,sign,track,web,dev$(if $(filter x86_64,$(shell uname -m)),$(TENSORRT_RTX))
 # A test builds an engine with it, which takes no GPU; it exists for x86-64.
 TENSORRT_RTX = ,tensorrt-rtx
 

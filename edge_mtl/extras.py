@@ -21,6 +21,7 @@ EXTRA_OF = {
     "torchmetrics": "train",
     "ai_edge_litert": "labels",
     "matplotlib": "plots",
+    "jinja2": "report",
     "tensorboard": "tensorboard",
     "cryptography": "sign",
     "foxglove_schemas_protobuf": "mcap",

@@ -65,6 +65,7 @@ RULES = {
         (*CORE, "data.images", "runtime"), (*BASICS, "pyarrow", "ray"), lazily=("rich",)
     ),
     "benchmark": Rule((*CORE, "ops", "runtime"), (*BASICS, "cv2"), lazily=("pynvml",)),
+    "benchmark.report": Rule((*CORE, "benchmark"), ("jinja2", "markupsafe")),
     "diagnosis": Rule(CORE, (), lazily=("benchmark", "gpu", "ops", "runtime", "cv2")),
     "network": Rule(CORE, (*BASICS, "safetensors", "torch"), lazily=("timm",)),
     "evaluation": Rule(

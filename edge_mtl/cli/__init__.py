@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("edge_mtl.cli.run", "Run a model on a camera, a video, images or rendered scenes."),
     "batch": ("edge_mtl.cli.batch", "Run a bundle over many recorded drives, on Ray."),
     "bench": ("edge_mtl.cli.bench", "Measure the latency of every stage of a model."),
+    "report": ("edge_mtl.cli.report", "Show what was measured: a page, or Markdown."),
     "demo": ("edge_mtl.cli.demo", "Go the whole way once, from scenes to an annotated video."),
 }
 """By the name of the subcommand, its module and its line in the help."""

@@ -58,7 +58,15 @@ def write_json(target: str, data: Any) -> None:
     Raises:
         EdgeMtlError: the file cannot be written.
     """
-    text = msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
+    write_text(target, msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n")
+
+
+def write_text(target: str, text: str, option: str = "--json") -> None:
+    """Write `text` to the path that the option named or, for "-", to standard output.
+
+    Raises:
+        EdgeMtlError: the file cannot be written.
+    """
     if target == "-":
         sys.stdout.write(text)
         return
@@ -68,5 +76,5 @@ def write_json(target: str, data: Any) -> None:
     except OSError as error:
         raise EdgeMtlError(
             f"{target}: expected a file that can be written, found: {error.strerror}; choose "
-            "another place for --json"
+            f"another place for {option}"
         ) from None
