@@ -17,8 +17,8 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 	$(addprefix --extra-index-url ,$(TORCH_INDEX))
 INSTALLED_FROM = pyproject.toml constraints.txt $(wildcard kernels/*)
 
-DEMO_EXTRAS = cpu,train,export
-DEV_EXTRAS = $(DEMO_EXTRAS),batch,labels,mcap,plots,report,rerun,sign,track,web,dev$(if $(filter x86_64,$(shell uname -m)),$(TENSORRT_RTX))
+DEMO_EXTRAS = cpu,train,export,report
+DEV_EXTRAS = $(DEMO_EXTRAS),batch,labels,mcap,plots,rerun,sign,track,web,dev$(if $(filter x86_64,$(shell uname -m)),$(TENSORRT_RTX))
 # A test builds an engine with it, which takes no GPU; it exists for x86-64.
 TENSORRT_RTX = ,tensorrt-rtx
 
@@ -33,7 +33,7 @@ COMMIT = $(shell git describe --always --dirty --exclude '*')
 help:  ## Show this list.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: $(VENV)/.demo  ## Export, quantise, measure and stream the network that ships, into out/demo.
+demo: $(VENV)/.demo  ## Export, quantise, stream and measure the network that ships, into out/demo.
 	$(BIN)/edge-mtl demo
 
 test: $(VENV)/.dev  ## The tests that are not slow.

@@ -39,11 +39,15 @@ _DRIVE_SEED = 303
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What the demo found out; its files are in the folder that it was given."""
+    """What the demo found out; its files are in the folder that it was given.
+
+    drive: the source that was streamed.
+    """
 
     export: Export
     stream: StreamReport
     engine: str
+    drive: str
 
 
 def run_demo(folder: Path, frames: int, tell: Callable[[str, int, int], None]) -> Demo:
@@ -76,9 +80,8 @@ def run_demo(folder: Path, frames: int, tell: Callable[[str, int, int], None]) -
     exported.bundle.save()
     _write(folder / "accuracy.json", exported.bundle.manifest.accuracy)
 
-    source = open_source(
-        f"rendered:seed={_DRIVE_SEED},frames={frames},width={SIZE[0]},height={SIZE[1]}"
-    )
+    drive = f"rendered:seed={_DRIVE_SEED},frames={frames},width={SIZE[0]},height={SIZE[1]}"
+    source = open_source(drive)
     with Pipeline.open(exported.bundle.path) as pipeline:
         annotate = Annotator()
         sinks: list[Sink] = [
@@ -94,7 +97,7 @@ def run_demo(folder: Path, frames: int, tell: Callable[[str, int, int], None]) -
         engine = pipeline.engine.name
     about = {"model": MODEL, "engine": engine, "machine": Machine.here().to_json()}
     _write(folder / "latency.json", {**about, **report.to_json()})
-    return Demo(exported, report, engine)
+    return Demo(exported, report, engine, drive)
 
 
 def _write(path: Path, data: object) -> None:

@@ -14,10 +14,13 @@ from edge_mtl.cli.options import (
     Limit,
     Masks,
     MaskSizeName,
+    ReportPage,
+    ReportText,
     Split,
     Threads,
     Trust,
     write_json,
+    write_text,
 )
 from edge_mtl.cli.progress import stages
 
@@ -79,9 +82,14 @@ def command(
     recipe: Recipe = None,
     trust: Trust = None,
     json: JsonTarget = None,
+    html: ReportPage = None,
+    markdown: ReportText = None,
 ) -> None:
     from rich.console import Console
 
+    if html is not None:
+        # Jinja, which only this needs, may be missing: better known before minutes of work.
+        from edge_mtl.benchmark.report.html import write_html
     from edge_mtl.benchmark.runs import Plan
     from edge_mtl.cli.bench_output import show
     from edge_mtl.cli.bench_run import run_bench
@@ -95,7 +103,14 @@ def command(
     result = run_bench(models, engine or [ALL], source, threads, masks.value, plan, trust, accuracy)
     if json is not None:
         write_json(json, result)
-    show(result, Console(stderr=json == "-", markup=False, highlight=False))
+    if html is not None:
+        write_html([result], html)
+    if markdown is not None:
+        from edge_mtl.benchmark.report.markdown import to_markdown
+
+        write_text(markdown, to_markdown([result]), "--markdown")
+    to_stderr = "-" in (json, markdown)
+    show(result, Console(stderr=to_stderr, markup=False, highlight=False))
 
 
 def _measure_on(data: str, split: str, limit: int | None, recipe: str | None) -> Measure:

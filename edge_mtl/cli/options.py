@@ -40,6 +40,16 @@ JsonTarget = Annotated[
 ]
 
 
+ReportPage = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Write one page that needs no network."),
+]
+ReportText = Annotated[
+    str | None,
+    typer.Option("--markdown", metavar="FILE", help="Write Markdown; - for stdout."),
+]
+
+
 class MaskSizeName(str, Enum):
     """The values of `--masks`; see `Pipeline`."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge_mtl.cli.options import write_text
+from edge_mtl.cli.options import ReportPage, ReportText, write_text
 from edge_mtl.errors import UsageError
 
 
@@ -16,14 +16,8 @@ def command(
         list[Path],
         typer.Argument(metavar="RESULT...", help="Files of --json, such as one a machine."),
     ],
-    html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="FILE", help="Write one page that needs no network."),
-    ] = None,
-    markdown: Annotated[
-        str | None,
-        typer.Option("--markdown", metavar="FILE", help="Write Markdown; - for stdout."),
-    ] = None,
+    html: ReportPage = None,
+    markdown: ReportText = None,
 ) -> None:
     from edge_mtl.benchmark.report.markdown import to_markdown
     from edge_mtl.benchmark.result import BenchResult

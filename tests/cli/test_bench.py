@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,33 @@ def test_all_that_are_installed_and_why_others_are_not(
     asked = bench(tiny_bundle_path, "--source", tiny_video, "--engine", "picky")
     assert asked.exit_code == 1
     assert "no such operator" in asked.stderr
+
+
+def test_a_page_and_markdown_of_the_same_run(
+    tiny_bundle_path: Path, tiny_video: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("jinja2", reason="the extra report is not installed")
+    page = tmp_path / "new" / "bench.html"
+    result = bench(
+        *(tiny_bundle_path, "--source", tiny_video, "--engine", "onnxruntime"),
+        *("--html", page, "--markdown", "-"),
+    )
+    assert result.exit_code == 0, result.output
+    name = f"{tiny_bundle_path.stem}, onnxruntime"
+    assert f"`{name}`" in result.stdout
+    assert name in page.read_text()
+    assert "frames/s (" in result.stderr  # the tables make room for what was asked for
+
+
+def test_no_minutes_are_lost_where_the_page_cannot_be_made(
+    tiny_bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [each for each in sys.modules if each.startswith("edge_mtl.benchmark.report")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    result = bench(tiny_bundle_path, "--html", tmp_path / "bench.html", "--source", "/no/such")
+    assert result.exit_code == 1
+    assert "pip install 'edge-mtl[report]'" in result.stderr
 
 
 def test_nothing_to_measure_is_one_line(

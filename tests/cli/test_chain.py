@@ -341,11 +341,13 @@ def test_a_run_of_another_network_is_refused_and_kept(checkpoint: Path, config: 
 def test_the_demo_leaves_all_that_it_promises(tmp_path: Path) -> None:
     import cv2
 
-    succeed("demo", "-o", tmp_path, "--frames", "12")
+    succeed("demo", "-o", tmp_path, "--frames", "12", "--seconds", "0.5")
     capture = cv2.VideoCapture(str(tmp_path / "annotated.mp4"))
     assert sum(capture.read()[0] for _ in range(14)) == 12
     accuracy = json.loads((tmp_path / "accuracy.json").read_text())
     lost = accuracy["float"]["segmentation"]["miou"] - accuracy["exported"]["segmentation"]["miou"]
     assert lost < 0.02
     assert json.loads((tmp_path / "latency.json").read_text())["stages"]["engine"]["p50_ms"] > 0
+    assert len(json.loads((tmp_path / "bench.json").read_text())["subjects"]) >= 2
+    assert "driving-s, openvino" in (tmp_path / "report.html").read_text()
     succeed("run", tmp_path / "driving-s.emtl", "--source", "rendered:frames=2")
