@@ -1,0 +1,8 @@
+"""The benchmarks share modules that lie beside them, as the scripts among them do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
