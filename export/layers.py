@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import onnx
 
@@ -107,15 +108,30 @@ def _name(node: onnx.NodeProto, weights: Collection[str]) -> str:
     return weight.removesuffix(".weight") if weight.endswith(".weight") else node.name
 
 
+class Work(NamedTuple):
+    """What a node takes to compute: multiplications, and values of activations that it reads and
+    writes."""
+
+    multiplied: int
+    moved: int
+
+
 def node_costs(model: onnx.ModelProto) -> dict[str, float]:
     """By node of a float graph, which has a name of its own, about what it takes to compute: see
     `Layer.cost`."""
+    return {
+        name: work.multiplied + _PER_VALUE * work.moved for name, work in node_work(model).items()
+    }
+
+
+def node_work(model: onnx.ModelProto) -> dict[str, Work]:
+    """By node of a float graph, which has a name of its own, what it takes to compute."""
     weights = {each.name: tuple(each.dims) for each in model.graph.initializer}
-    sizes = _sizes(model)
-    return {node.name: _cost(node, weights, sizes) for node in model.graph.node}
+    sizes = tensor_sizes(model)
+    return {node.name: _work(node, weights, sizes) for node in model.graph.node}
 
 
-def _sizes(model: onnx.ModelProto) -> dict[str, int]:
+def tensor_sizes(model: onnx.ModelProto) -> dict[str, int]:
     """How many values each tensor has; those of unknown shape are missing."""
     graph = onnx.shape_inference.infer_shapes(model).graph
     sizes = {}
@@ -127,9 +143,7 @@ def _sizes(model: onnx.ModelProto) -> dict[str, int]:
     return sizes
 
 
-def _cost(
-    node: onnx.NodeProto, weights: dict[str, tuple[int, ...]], sizes: dict[str, int]
-) -> float:
+def _work(node: onnx.NodeProto, weights: dict[str, tuple[int, ...]], sizes: dict[str, int]) -> Work:
     moved = sum(sizes.get(name, 0) for name in (*node.input, *node.output))
     multiplied = 0
     if node.op_type in _WEIGHTED:
@@ -138,7 +152,7 @@ def _cost(
         for size in kernel[1:] if node.op_type == "Conv" else kernel[:1]:
             for_each *= size
         multiplied = for_each * sizes.get(node.output[0], 0)
-    return multiplied + _PER_VALUE * moved
+    return Work(multiplied, moved)
 
 
 def outputs_reached(graph: onnx.GraphProto) -> dict[str, frozenset[str]]:

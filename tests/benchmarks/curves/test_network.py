@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-pytest.importorskip("onnxruntime", reason="ONNX Runtime, of the extra cpu, runs the network")
-
 from curves.network import Network, resized, street, with_classes
 
 from edge_mtl.bundle import Bundle
