@@ -55,11 +55,12 @@ def candidates(network: Network, effort: Effort) -> list[Curve]:
         )
         runs = [Size(n, _run(head, spec, crowd)) for n, crowd in zip(counts, crowds, strict=True)]
         fits = {"head": fit(counts, measure(runs, effort)["head"])}
+        wall = _wall(fits["head"], float(np.median(times_ms)), _cells(tensors, task))
         found += curves_of(
             "candidates for boxes",
             fits,
             _candidates(raw, tensors, task),
-            _wall(fits["head"], float(np.median(times_ms)), _cells(tensors, task)),
+            f"With at most {most} boxes: {wall}",
             f", at most {most} boxes",
         )
     return found
@@ -70,11 +71,11 @@ def _wall(head: Fit, engine_ms: float, cells: int) -> str:
     half, whole = reaches([head], 2 * rest_ms), reaches([head], engine_ms)
     if half is None or half.value > cells:
         return (
-            f"Even all {cells} cells of the input cost less than the rest of the head: with them "
+            f"even all {cells} cells of the input cost less than the rest of the head: with them "
             f"it takes {head.at(cells):.2f} ms instead of {rest_ms:.2f}."
         )
     wall = (
-        f"Candidates cost more than the rest of the head ({rest_ms:.2f} ms) from "
+        f"candidates cost more than the rest of the head ({rest_ms:.2f} ms) from "
         f"{told(half, head)} on"
     )
     if whole is None or whole.value > cells:

@@ -48,12 +48,12 @@ def _classes(
     limit = reaches([both], 2 * shipped_ms)
     if limit is None or limit.value > MOST:
         wall = (
-            f"Up to the {MOST} that a task may have, engine and head take less than twice the "
-            f"{shipped_ms:.1f} ms of {len(task.classes)} classes: {both.at(MOST):.1f} ms."
+            f"Up to the {MOST} {quantity} that a task may have, engine and head take less than "
+            f"twice the {shipped_ms:.1f} ms of {len(task.classes)}: {both.at(MOST):.1f} ms."
         )
     else:
         wall = (
-            f"Engine and head take twice the {shipped_ms:.1f} ms of {len(task.classes)} classes "
+            f"Engine and head take twice the {shipped_ms:.1f} ms of {len(task.classes)} {quantity} "
             f"from {told(limit, both, '{:.0f}'.format)} on."
         )
     return curves_of(quantity, fits, len(task.classes), wall)

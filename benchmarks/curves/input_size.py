@@ -35,10 +35,13 @@ def input_size(network: Network, effort: Effort) -> list[Curve]:
         fits = {part: fit(x, ms[part][:, columns]) for part in ("preprocess", "engine", "head")}
         limit = reaches(list(fits.values()), FRAME_MS)
         if limit is None:
-            wall = f"A frame takes less than {FRAME_MS:.1f} ms at any size."
+            wall = f"In {engine} a frame takes less than {FRAME_MS:.1f} ms at any size."
         else:
             size = told(limit, fits["engine"], partial(_as_size, aspect=width / height))
-            wall = f"A frame takes more than {FRAME_MS:.1f} ms (30 Hz) from an input of {size} on."
+            wall = (
+                f"In {engine} a frame takes more than {FRAME_MS:.1f} ms (30 Hz) from an input of "
+                f"{size} on."
+            )
         found += curves_of(
             "pixels of the network's input", fits, width * height, wall, f", {engine}"
         )
