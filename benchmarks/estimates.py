@@ -1,6 +1,6 @@
 """What `driving-s` should take on Jetson boards and an H200: reckoned, on none of them measured.
 
-    python benchmarks/estimates.py -o estimates.json             # half a minute, no GPU
+    python benchmarks/estimates.py -o estimates.json             # takes no GPU
 
 For every launch of the network in INT8 the slowest of its arithmetic and its memory traffic, and
 what launching costs, at rates that others have published (`roofline/published.py`). The file is a

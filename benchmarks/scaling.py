@@ -1,6 +1,6 @@
 """How what a frame costs grows, and where the next wall stands.
 
-    python benchmarks/scaling.py -o scaling.json                 # eight minutes on two quiet cores
+    python benchmarks/scaling.py -o scaling.json                 # minutes, on a quiet machine
     python benchmarks/scaling.py --quick                         # a look whether all works
     python benchmarks/scaling.py --quantity input-size --engine onnxruntime -o input.json
 
