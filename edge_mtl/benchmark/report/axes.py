@@ -43,7 +43,7 @@ class Axis:
         """At most so many round values, of which there are two at least where they fit."""
         if self.log:
             found = _log_ticks(self.low, self.high, most)
-            if len(found) >= _FEW or most < _FEW:
+            if len(found) >= min(_FEW, most):
                 return found
         return _even_ticks(self.low, self.high, most)
 

@@ -65,7 +65,7 @@ def to_html(results: Sequence[BenchResult]) -> str:
     tasks = tasks_of(subjects)
 
     def each_with(draw: Draw, title: str) -> list[Figure | str]:
-        return [draw(result.titled(title), result.subjects) for result in measured]
+        return [_of(each, draw(each.titled(title), each.subjects)) for each in measured]
 
     return _template().render(
         title=title_of(measured),
@@ -91,7 +91,7 @@ def to_html(results: Sequence[BenchResult]) -> str:
         waterfalls=each_with(waterfall, "Stages of a frame"),
         ages=each_with(ages, "Age of every scene"),
         engines=[
-            engines(each.titled("How many times as fast"), each.result.comparisons)
+            _of(each, engines(each.titled("How many times as fast"), each.result.comparisons))
             for each in measured
         ],
         throughputs=each_with(throughput, "Frames a second"),
@@ -100,6 +100,11 @@ def to_html(results: Sequence[BenchResult]) -> str:
         machine_facts=machine_facts,
         settings=settings,
     )
+
+
+def _of(result: NamedResult, found: Figure | str) -> Figure | str:
+    """What was drawn or, with whose it is, why nothing was."""
+    return result.named(found) if isinstance(found, str) else found
 
 
 def _estimates(result: NamedResult) -> Figure:

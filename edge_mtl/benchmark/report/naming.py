@@ -9,6 +9,8 @@ from string import ascii_uppercase
 from edge_mtl.benchmark.report.numbers import count, listed
 from edge_mtl.benchmark.result import BenchResult, Latency, Subject
 
+_MOST_NAMED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class NamedSubject:
@@ -79,7 +81,8 @@ def title_of(measured: Sequence[NamedResult]) -> str:
     models = dict.fromkeys(each.subject.model for result in measured for each in result.subjects)
     if not models:
         return "Scaling and estimates"
-    return f"Latency and accuracy of {listed(list(models))}"
+    told = listed(list(models)) if len(models) <= _MOST_NAMED else count(len(models), "network")
+    return f"Latency and accuracy of {told}"
 
 
 def _letters(index: int) -> str:

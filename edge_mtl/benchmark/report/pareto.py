@@ -66,7 +66,9 @@ def _pareto(results: Sequence[NamedResult], kind: Yardstick, notes: tuple[str, .
     groups = [(each, found) for each in results if (found := _measured(each.subjects, kind))]
     points = [point for _, found in groups for point in found]
     data, tasks = kind
-    means = f"mean of {', '.join(f'{task} {name}' for task, name in tasks)}"
+    means = ", ".join(f"{task} {name}" for task, name in tasks)
+    if len(tasks) > 1:
+        means = f"mean of {means}"
     title = (
         f"Accuracy on {data}" if data is not None else "Accuracy, on data that nobody wrote down"
     )

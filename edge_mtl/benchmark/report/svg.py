@@ -20,7 +20,7 @@ SERIES = 6
 """How many subjects have a colour and dashes of their own; after those it begins again. The number
 in a disc tells all of them apart."""
 
-_LETTER_PX = 7.2  # the average width of a letter of 13 px, on the safe side
+_LETTER_PX, _BOLD_PX = 7.2, 8.3  # the average width of a letter of 13 px, on the safe side
 _DISC_PX = 8.5
 
 Spot = tuple[float, float]
@@ -141,7 +141,8 @@ class Drawing:
 
         room: pixels; what does not fit is cut in the middle, and shown whole under the pointer.
         """
-        shown = words if room is None else shortened(words, room)
+        letter = _BOLD_PX if "name" in css.split() else _LETTER_PX
+        shown = words if room is None else shortened(words, int(room / letter))
         element = self._add("text", css, x=spot[0], y=spot[1])
         element.text = shown
         if shown != words:
@@ -162,8 +163,7 @@ class Drawing:
             self.text((left, y), subject.name, "name", self.width - left)
             self.text((left, y + 16), note, "quiet", self.width - left)
             return
-        taken = text_px(note)
-        self.text((left, y), subject.name, "name", self.width - left - taken)
+        self.text((left, y), subject.name, "name", self.width - left - text_px(note))
         self.text((self.width, y), note, "quiet end")
 
     def markup(self) -> str:
@@ -180,9 +180,9 @@ def text_px(words: str) -> float:
     return len(words) * _LETTER_PX
 
 
-def shortened(words: str, room: float) -> str:
-    """The words, without their middle where they are wider than `room` pixels."""
-    most = max(4, int(room / _LETTER_PX))
+def shortened(words: str, most: int) -> str:
+    """The words, without their middle where they have more than `most` letters."""
+    most = max(4, most)
     if len(words) <= most:
         return words
     tail = (most - 1) // 2

@@ -25,7 +25,7 @@ def tail(title: str, subjects: Sequence[NamedSubject]) -> Figure:
         down = Axis(least, 1.0, _TOP + _HEIGHT, _TOP, log=True)
         draw_bottom(drawing, across, _TOP, _TOP + _HEIGHT, "ms a frame, from end to end")
         for name, share in _LEVELS.items():
-            if share >= down.low:
+            if share * max(counts) >= 1:
                 y = down.at(share)
                 drawing.line((_LEFT, y), (width - 14, y), "grid")
                 drawing.text((_LEFT - 6, y + 4), name, "tick end")
@@ -66,7 +66,7 @@ def _draw_bounds(drawing: Drawing, across: Axis, down: Axis, subject: NamedSubje
     css, aside = f"bound {series(subject.number)}", 3 * ((subject.number - 1) % 4) - 4.5
     total = subject.total
     for share, found in ((0.5, total.p50), (0.1, total.p90), (0.01, total.p99)):
-        if found is not None and share >= down.low:
+        if found is not None:
             low, high = across.at(found.low), across.at(found.high)
             drawing.whisker(down.at(share) + aside, low, high, css, cap=3)
 

@@ -22,7 +22,7 @@ def waterfall(title: str, subjects: Sequence[NamedSubject]) -> Figure:
         heading = heading_px(width)
         rows = [heading + _LINE_PX * (len(_steps(each)) + 1) + _GAP_PX for each in subjects]
         drawing = Drawing(width, sum(rows) + BOTTOM_PX, f"Stages of a frame. {title}")
-        left = 164 if drawing.is_narrow else 220
+        left = 184 if drawing.is_narrow else 220
         axis = from_zero(ends, left, width - 8)
         draw_bottom(drawing, axis, heading, sum(rows), "ms from the start of a frame")
         top = 0.0
