@@ -10,7 +10,7 @@ from edge_mtl.benchmark.report.naming import NamedSubject
 from edge_mtl.benchmark.report.numbers import number
 from edge_mtl.benchmark.report.svg import Drawing, Figure, heading_px, series, text_px, twice
 
-_BAR_PX, _HILL_PX, _MARKS_PX = 4, 56, 28
+_HILL_PX, _MARKS_PX = 56, 28
 
 
 def distribution(title: str, subjects: Sequence[NamedSubject]) -> Figure:
@@ -45,12 +45,14 @@ def distribution(title: str, subjects: Sequence[NamedSubject]) -> Figure:
 
 
 def _draw_hill(drawing: Drawing, axis: Axis, subject: NamedSubject, base: float) -> None:
-    counts = [0] * (int((axis.end - axis.start) / _BAR_PX) + 1)
-    for ms in subject.subject.closed_loop.totals_ms:
-        counts[int((axis.at(ms) - axis.start) / _BAR_PX)] += 1
+    values = subject.subject.closed_loop.totals_ms
+    bar_px = min(16, max(4, round(100 / len(values) ** 0.5)))  # few frames make a comb of thin bars
+    counts = [0] * (int((axis.end - axis.start) / bar_px) + 1)
+    for ms in values:
+        counts[int((axis.at(ms) - axis.start) / bar_px)] += 1
     most = max(counts)
     bars = [
-        (axis.start + place * _BAR_PX, base - height, _BAR_PX - 0.5, height)
+        (axis.start + place * bar_px, base - height, bar_px - 0.5, height)
         for place, amount in enumerate(counts)
         if amount
         for height in [max(1.5, amount / most * _HILL_PX)]

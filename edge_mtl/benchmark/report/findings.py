@@ -95,7 +95,7 @@ def energy_notes(results: Sequence[NamedResult]) -> list[str]:
     for why, each in names.items():
         whose = "every subject" if len(each) == everyone > 1 else listed(each)
         if len(why) == 1:
-            found.append(f"No energy of {whose}: {why[0]}.")
+            found.append(f"Energy of {whose} is not told: {why[0]}.")
         else:
             meter, covers, idle = why
             found.append(f"Energy of {whose}: by {meter}, of {covers}, {idle}.")

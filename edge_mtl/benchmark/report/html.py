@@ -35,6 +35,7 @@ from edge_mtl.benchmark.report.tail import tail
 from edge_mtl.benchmark.report.throughput import throughput
 from edge_mtl.benchmark.report.waterfall import waterfall
 from edge_mtl.benchmark.result import BenchResult
+from edge_mtl.benchmark.statistics import SAME
 from edge_mtl.errors import EdgeMtlError
 
 Draw = Callable[[str, Sequence[NamedSubject]], Figure | str]
@@ -77,6 +78,7 @@ def to_html(results: Sequence[BenchResult]) -> str:
         disturbances=disturbances,
         unlike=unlike(found),
         verdicts=VERDICTS,
+        same=SAME,
         columns=COLUMNS,
         latencies=LATENCIES,
         cells=cells,

@@ -25,8 +25,9 @@ def machine_facts(result: BenchResult) -> dict[str, str]:
 def settings(result: BenchResult) -> dict[str, str]:
     """How it was measured."""
     width, height = result.frame_size
+    commit, dirty, _ = result.commit.partition("-dirty")
     facts = {
-        "edge-mtl": f"{result.version}, commit {result.commit or 'unknown'}",
+        "edge-mtl": f"{result.version}, commit {commit[:12] or 'unknown'}{dirty}",
         "at": result.created[:19].replace("T", " "),
         "frames": f"{result.source}, {width}x{height}",
         "masks": f"of the {result.masks}'s size",
@@ -50,6 +51,7 @@ def _state_facts(state: MachineState) -> dict[str, str]:
         "clocks": _clocks(state.clock_mhz),
         "clocks of the GPU": _clocks(state.gpu_clock_mhz),
         "clocks cut": "; ".join(state.throttled) or "no",
+        "set up": "; ".join(state.notes) or UNKNOWN,
         "hottest": UNKNOWN if state.hottest_c is None else f"{state.hottest_c:.0f} °C",
         "taken by the hypervisor": _share(state.stolen),
         "taken by other processes": _share(state.others),

@@ -19,7 +19,7 @@ from edge_mtl.benchmark.report.subject_table import (
     cells,
     tasks_of,
 )
-from edge_mtl.benchmark.result import BenchResult
+from edge_mtl.benchmark.result import BenchResult, Latency
 
 _SHORT = ("p50 ms", "p99 ms", "frames/s", "accuracy")
 
@@ -92,7 +92,7 @@ def _finding(result: NamedResult) -> Iterator[str]:
     elif result.subjects:
         yield from (plain(watched), "")
     for engine, reason in result.result.skipped.items():
-        yield from (f"Not compared: {plain(engine)}, {plain(reason)}", "")
+        yield from (f"Not compared: {plain(engine)} ({plain(reason)})", "")
 
 
 def _details(result: NamedResult) -> Iterator[str]:
@@ -119,13 +119,14 @@ def _stages(result: NamedResult) -> Iterator[str]:
     rows = []
     for subject in result.subjects:
         stages = subject.subject.closed_loop.stages
-        told = [
-            f"{value(stages[name].p50)} ({value(stages[name].p99)})" if name in stages else DASH
-            for name in names
-        ]
+        told = [_p50_and_p99(stages[name]) if name in stages else DASH for name in names]
         accuracy = accuracy_in_words(subject.subject.accuracy).removeprefix("accuracy ")
         rows.append((code(subject.name), *told, plain(accuracy)))
     yield from _table(("subject", *map(plain, names), "accuracy"), rows)
+
+
+def _p50_and_p99(latency: Latency) -> str:
+    return value(latency.p50) + (f" ({value(latency.p99)})" if latency.p99 else "")
 
 
 def _camera(result: NamedResult) -> Iterator[str]:

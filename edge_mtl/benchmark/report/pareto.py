@@ -132,6 +132,8 @@ def _draw_tails(drawing: Drawing, across: Axis, up: Axis, points: Sequence[Measu
     """Up to the p99 of each, below the numbers and one below the other."""
     drawn: list[float] = []
     for subject, ms, accuracy in points:
+        if subject.total.p99 is None:
+            continue
         y = up.at(accuracy) + 14
         while any(abs(y - other) < 5 for other in drawn):
             y += 5

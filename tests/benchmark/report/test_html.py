@@ -74,7 +74,7 @@ def test_the_figures_are_there_rounded_and_with_their_intervals(
     assert "0.836 mean of 3 tasks" in text
     assert "0.766 miou" in text
     assert made_up.command in text
-    assert "Not compared: tensorrt, no GPU is here" in text
+    assert "Not compared: tensorrt (no GPU is here)" in text
     assert "Made-up processor (test data), 2 cores" in text
 
 
@@ -173,7 +173,10 @@ def test_names_are_anybodys_and_are_escaped(subject: Make, result: MakeResult) -
         ({"camera": None}, "No camera run is in this result"),
         ({"throughput": ()}, "Throughput with several streams or batches is not in this result."),
         ({"accuracy": None}, "nobody measured the accuracy: driving-s, openvino"),
-        ({"energy": "RAPL is for root alone"}, "No energy of driving-s, openvino: RAPL is for"),
+        (
+            {"energy": "RAPL is for root alone"},
+            "Energy of driving-s, openvino is not told: RAPL is for root alone.",
+        ),
         ({"start": None}, "312 0.610"),
     ],
     ids=["camera", "throughput", "accuracy", "energy", "start"],
