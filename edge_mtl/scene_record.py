@@ -6,7 +6,7 @@ the two together. Within a version fields are only ever added; a reader skips wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -112,14 +112,6 @@ class SceneRecord(msgspec.Struct, frozen=True, omit_defaults=True):
             captured_at=captured_at,
             degraded=scene.degraded,
         )
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a `SceneRecord`."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **msgspec.json.schema(SceneRecord),
-    }
 
 
 def _boxes(found: Detections) -> list[BoxRecord]:

@@ -32,9 +32,9 @@ class Rule(NamedTuple):
 
 CORE = (
     *("array_pool", "bundle", "bundle_reader", "cache_folder", "config", "engine_file", "errors"),
-    *("extras", "headline", "machine", "onnx_references", "placement", "provenance", "reference"),
-    *("scene", "scene_record", "signature", "spec", "tasks", "tensor_spec", "tensorrt_log"),
-    *("timing", "zoo"),
+    *("extras", "headline", "json_schema", "machine", "onnx_references", "placement"),
+    *("provenance", "reference", "scene", "scene_record", "signature", "spec", "tasks"),
+    *("tensor_spec", "tensorrt_log", "timing", "zoo"),
 )
 BASICS = ("msgspec", "numpy")
 

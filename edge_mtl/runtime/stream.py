@@ -83,7 +83,8 @@ class Stream:
     Of several cameras as many frames as the pipelines take are looked at together.
 
     Args:
-        source, sinks: closed when `run` ends, however it ends.
+        source: closed when `run` ends, however it ends.
+        sinks: get every scene; closed likewise.
         pipelines: one or, for more frames a second, several of one network
             (`Pipeline.open_several`). They stay open.
         max_frames: stop after so many; None for no limit.

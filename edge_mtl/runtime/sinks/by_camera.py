@@ -43,7 +43,8 @@ class ByCamera:
         Args:
             sources: by camera. One alone, whose name is empty, has its files named as they are.
             change: makes of a camera's source what changes its scenes; see `Outputs`.
-            wanted, cut: see `Outputs.open`.
+            wanted: see `Outputs.open`.
+            cut: see `Outputs.open`.
 
         Raises:
             UsageError, EdgeMtlError: as of `Outputs.open`; those that were opened are closed again.

@@ -18,13 +18,14 @@ from mcap.well_known import MessageEncoding, SchemaEncoding
 from mcap.writer import Writer
 
 from edge_mtl.errors import EdgeMtlError
+from edge_mtl.json_schema import json_schema
 from edge_mtl.runtime.palette import tints_of
 from edge_mtl.runtime.sinks.label_png import label_png
 from edge_mtl.runtime.sinks.room import check_room
 from edge_mtl.runtime.sources import Frame
 from edge_mtl.runtime.stick_figure import MIN_SCORE, limbs_of
 from edge_mtl.scene import Detections, Poses, Scene
-from edge_mtl.scene_record import SceneRecord, schema
+from edge_mtl.scene_record import SceneRecord
 from edge_mtl.timing import rfc_3339, wall_clock_ns
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ class McapSink:
     def _write_record(self, record: SceneRecord, at_ns: int) -> None:
         if "scene" not in self._channels:
             schema_id = self._writer.register_schema(
-                "edge_mtl.Scene", SchemaEncoding.JSONSchema, msgspec.json.encode(schema())
+                "edge_mtl.Scene",
+                SchemaEncoding.JSONSchema,
+                msgspec.json.encode(json_schema(SceneRecord)),
             )
             self._open_channel("scene", MessageEncoding.JSON, schema_id)
         self._append("scene", msgspec.json.encode(record), at_ns)
