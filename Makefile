@@ -18,7 +18,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 INSTALLED_FROM = pyproject.toml constraints.txt $(wildcard kernels/*)
 
 DEMO_EXTRAS = cpu,train,export,report
-DEV_EXTRAS = $(DEMO_EXTRAS),batch,labels,mcap,plots,rerun,sign,track,web,dev$(if $(filter x86_64,$(shell uname -m)),$(TENSORRT_RTX))
+DEV_EXTRAS = $(DEMO_EXTRAS),batch,docs,labels,mcap,plots,rerun,sign,track,web,dev$(if $(filter x86_64,$(shell uname -m)),$(TENSORRT_RTX))
 # A test builds an engine with it, which takes no GPU; it exists for x86-64.
 TENSORRT_RTX = ,tensorrt-rtx
 
@@ -28,7 +28,7 @@ COMMIT = $(shell git describe --always --dirty --exclude '*')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all bench lint gpu-check gpu clean
+.PHONY: help demo test test-all bench lint docs gpu-check gpu clean
 
 help:  ## Show this list.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -52,6 +52,10 @@ lint: $(VENV)/.dev  ## Ruff, clang-format and mypy, changing nothing.
 	$(BIN)/ruff format --check
 	$(BIN)/clang-format --dry-run --Werror $(wildcard kernels/*.h kernels/*.cpp kernels/*.cu kernels/*.cuh tests/kernels/*.cpp)
 	$(BIN)/mypy
+
+# The variable keeps the theme from announcing its successor.
+docs: $(VENV)/.dev  ## The documentation as a site, into out/site.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 gpu-check: gpu $(VENV)/.dev  ## What works on this machine, and the tests that need its GPU.
 	$(BIN)/edge-mtl doctor

@@ -24,7 +24,7 @@ def commands_of(text: str) -> list[list[str]]:
     Environment variables and sudo may stand before it; where it runs in a container, or is a value
     in a file, it is left out.
     """
-    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     found = []
     for line in "".join(blocks).replace("\\\n", " ").splitlines():
         called = re.match(r"(?:sudo )?(?:[A-Z_]+=\S*(?: -c .*)? +)*(?:\S*/)?edge-mtl (.*)", line)
