@@ -56,5 +56,5 @@ def _code(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    plain = re.sub(r"([*_|])", r"\\\1", html.escape(text, quote=False)).replace("  [", " [")
+    plain = re.sub(r"([*|])", r"\\\1", html.escape(text, quote=False)).replace("  [", " [")
     return re.sub(r"(?<!\S)--[a-z-]+", r"`\g<0>`", plain)

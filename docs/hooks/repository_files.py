@@ -18,13 +18,17 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 DOCS = "docs"
-PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"} | {
-    card.relative_to(ROOT).as_posix(): f"models/{card.name}"
-    for card in sorted((ROOT / "edge_mtl" / "zoo").glob("*.md"))
+PAGES = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "README.md": "overview.md",
+    **{
+        card.relative_to(ROOT).as_posix(): f"models/{card.name}"
+        for card in sorted((ROOT / "edge_mtl" / "zoo").glob("*.md"))
+    },
 }
 """By its place in the repository, where a page from outside docs/ stands on the site."""
 
-_FRONT_PAGES = {"README.md": "index.md"}
 _FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()[^()\s]+(?=\))")
 _HIDDEN = "---\nsearch:\n  exclude: true\n---\n"
@@ -33,9 +37,8 @@ _HIDDEN = "---\nsearch:\n  exclude: true\n---\n"
 def place_on_site(name: str) -> str:
     """Where a file of the repository stands on the site; a text that is no page of its own is
     shown below files/."""
-    known = {**PAGES, **_FRONT_PAGES}
-    if name in known:
-        return known[name]
+    if name in PAGES:
+        return PAGES[name]
     if name.startswith(f"{DOCS}/"):
         return name.removeprefix(f"{DOCS}/")
     return f"files/{name}.md"
