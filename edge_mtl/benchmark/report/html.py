@@ -20,7 +20,7 @@ from edge_mtl.benchmark.report.machine import machine_facts, settings
 from edge_mtl.benchmark.report.naming import NamedResult, NamedSubject, named, title_of
 from edge_mtl.benchmark.report.numbers import rough
 from edge_mtl.benchmark.report.pareto import paretos
-from edge_mtl.benchmark.report.scaling import scaling
+from edge_mtl.benchmark.report.scaling import scaling, walls
 from edge_mtl.benchmark.report.subject_table import (
     CAMERA_COLUMNS,
     COLUMNS,
@@ -97,7 +97,7 @@ def to_html(results: Sequence[BenchResult]) -> str:
             for each in measured
         ],
         throughputs=each_with(throughput, "Frames a second"),
-        curves=[(each, [scaling(one) for one in each.result.curves]) for each in found],
+        curves=[(each, list(map(scaling, walls(each.result.curves)))) for each in found],
         estimates=[(each, _estimates(each)) for each in found if each.result.estimates],
         machine_facts=machine_facts,
         settings=settings,
@@ -110,7 +110,7 @@ def _of(result: NamedResult, found: Figure | str) -> Figure | str:
 
 
 def _estimates(result: NamedResult) -> Figure:
-    return estimates(result.titled("Estimated latency"), result.result.estimates)
+    return estimates(result.named("Estimated latency"), result.result.estimates)
 
 
 def _with_bold(words: str, subjects: Sequence[NamedSubject]) -> Markup:
@@ -121,6 +121,15 @@ def _with_bold(words: str, subjects: Sequence[NamedSubject]) -> Markup:
     parts = re.split(f"({'|'.join(map(re.escape, names))})", words)
     return Markup("").join(
         Markup("<strong>{}</strong>").format(part) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
+
+
+def _with_links(words: str) -> Markup:
+    """The words, with addresses of the web as links."""
+    parts = re.split(r"(https?://\S*[^\s.,;:)])", words)
+    return Markup("").join(
+        Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(part) if place % 2 else part
         for place, part in enumerate(parts)
     )
 
@@ -136,6 +145,6 @@ def _template() -> Template:
     )
     helpers: dict[str, Any] = {"Markup": Markup, "rough": rough, "series": series}
     environment.globals.update(helpers)
-    environment.filters["with_bold"] = _with_bold
+    environment.filters.update(with_bold=_with_bold, with_links=_with_links)
     environment.tests["told"] = lambda each: isinstance(each, str)
     return environment.get_template("report.html")

@@ -29,6 +29,10 @@ def settings(result: BenchResult) -> dict[str, str]:
     facts = {
         "edge-mtl": f"{result.version}, commit {commit[:12] or 'unknown'}{dirty}",
         "at": result.created[:19].replace("T", " "),
+    }
+    if not result.subjects:
+        return facts
+    facts |= {
         "frames": f"{result.source}, {width}x{height}",
         "masks": f"of the {result.masks}'s size",
         "threads": "all cores" if result.threads is None else str(result.threads),

@@ -10,6 +10,7 @@ from edge_mtl.benchmark.report.findings import disturbances, energy_notes, lead,
 from edge_mtl.benchmark.report.machine import machine_facts, settings
 from edge_mtl.benchmark.report.naming import NamedResult, named, title_of
 from edge_mtl.benchmark.report.numbers import DASH, number, rough, value, with_span
+from edge_mtl.benchmark.report.scaling import exponents, walls
 from edge_mtl.benchmark.report.subject_table import (
     CAMERA_COLUMNS,
     COLUMNS,
@@ -30,7 +31,7 @@ def to_markdown(results: Sequence[BenchResult]) -> str:
     measured = [each for each in found if each.subjects]
     subjects = [each for result in measured for each in result.subjects]
     lines = [f"## {plain(title_of(measured))}", ""]
-    for result in found:
+    for result in measured or found:
         lines += _finding(result)
     if apart := unlike(found):
         lines += _warning("These results were not measured alike: compare them with care.", apart)
@@ -163,12 +164,12 @@ def _throughput(result: NamedResult) -> Iterator[str]:
 
 def _curves(result: NamedResult) -> Iterator[str]:
     rows = [
-        (plain(each.what), plain(each.quantity), value(each.exponent), plain(each.wall))
-        for each in result.result.curves
+        (plain(each[0].quantity), plain(exponents(each)), plain(each[0].wall))
+        for each in walls(result.result.curves)
     ]
     if rows:
         yield from ("**How the cost grows** (no accuracy: other sizes were not trained)", "")
-        yield from _table(("cost", "grows with", "to the power", "the next wall"), rows)
+        yield from _table(("over", "exponents", "the next wall"), rows)
 
 
 def _estimates(result: NamedResult) -> Iterator[str]:

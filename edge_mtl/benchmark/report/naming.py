@@ -32,7 +32,7 @@ class NamedSubject:
 
 @dataclass(frozen=True, slots=True)
 class NamedResult:
-    """A result with its letter, which is empty where it is the only one."""
+    """A result with its letter, which is empty where none is needed."""
 
     letter: str
     result: BenchResult
@@ -60,11 +60,16 @@ class NamedResult:
 
 
 def named(results: Sequence[BenchResult]) -> list[NamedResult]:
-    """Letters for results and numbers for subjects, in their order."""
+    """Letters for results and numbers for subjects, in their order.
+
+    There are no letters where one result of several has all subjects and one machine made all, as
+    the curves and estimates that belong to a run.
+    """
+    machines = {(each.machine, each.gpus) for each in results}
+    several = len(machines) > 1 or sum(bool(each.subjects) for each in results) > 1
     found: list[NamedResult] = []
     number = 0
     for index, result in enumerate(results):
-        several = len(results) > 1
         letter = _letters(index) if several else ""
         bare = NamedResult(letter, result, ())
         subjects = tuple(

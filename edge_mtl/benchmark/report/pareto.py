@@ -8,7 +8,7 @@ from edge_mtl.benchmark.report.accuracy import Yardstick, yardstick
 from edge_mtl.benchmark.report.axes import BOTTOM_PX, Axis, around, draw_bottom, draw_left
 from edge_mtl.benchmark.report.naming import NamedResult, NamedSubject
 from edge_mtl.benchmark.report.numbers import listed, number
-from edge_mtl.benchmark.report.svg import Drawing, Figure, Spot, series, text_px, twice
+from edge_mtl.benchmark.report.svg import Drawing, Figure, Spot, apart, series, text_px, twice
 
 _LEFT, _TOP, _HEIGHT = 52, 14, 300
 _LEAST_SPAN = 0.05  # of accuracy: a difference of half a point is not to fill the chart
@@ -91,10 +91,10 @@ def _pareto(results: Sequence[NamedResult], kind: Yardstick, notes: tuple[str, .
             _draw_front(drawing, across, up, found)
         drawing.text((_LEFT + 6, _TOP + 12), "accuracy, upwards", "quiet halo")
         _draw_tails(drawing, across, up, points)
-        places = _places(across, up, points)
+        places = apart((across.at(ms), up.at(accuracy)) for _, ms, accuracy in points)
         for spot, (subject, ms, accuracy) in zip(places, points, strict=True):
             drawing.line((across.at(ms), up.at(accuracy)), spot, "leader")
-            drawing.disc(spot, subject)
+            drawing.disc(spot, subject.number)
         if not drawing.is_narrow:
             _draw_names(drawing, places, points)
         return drawing
@@ -106,7 +106,7 @@ def _pareto(results: Sequence[NamedResult], kind: Yardstick, notes: tuple[str, .
         f"Up and to the left is better. {' '.join(_told(each, found) for each, found in groups)} "
         f"Accuracy: {means}. Thin lines below the numbers: up to the p99.",
         twice(draw),
-        key=tuple(subject for subject, _, _ in points),
+        key=tuple((subject.number, subject.name) for subject, _, _ in points),
         notes=notes,
     )
 
@@ -152,17 +152,6 @@ def _draw_names(drawing: Drawing, places: Sequence[Spot], points: Sequence[Measu
         if not any(abs(a - c) < 14 and abs(b - d) < 14 for a, b in box for c, d in taken):
             drawing.text((left, y - 14), subject.name, "small halo")
             taken += box
-
-
-def _places(across: Axis, up: Axis, points: Sequence[Measured]) -> list[Spot]:
-    """Where the numbers stand: at their points, or above where another one stands already."""
-    found: list[Spot] = []
-    for _, ms, accuracy in points:
-        x, y = across.at(ms), up.at(accuracy)
-        while any(abs(x - other[0]) < 18 and abs(y - other[1]) < 18 for other in found):
-            y -= 19
-        found.append((x, y))
-    return found
 
 
 def _told(result: NamedResult, points: Sequence[Measured]) -> str:

@@ -21,7 +21,7 @@ SERIES = 6
 in a disc tells all of them apart."""
 
 _LETTER_PX, _BOLD_PX = 7.2, 8.3  # the average width of a letter of 13 px, on the safe side
-_DISC_PX = 8.5
+_DISC_PX, _BESIDE_PX = 8.5, 19
 
 Spot = tuple[float, float]
 
@@ -31,14 +31,15 @@ class Figure:
     """A chart with the words that stand with it.
 
     drawings: the wide one and the narrow one. label: what a screen reader says in their place.
-    caption: what is to be seen, in sentences. notes: what is not shown, and why.
+    caption: what is to be seen, in sentences. key: the numbers in discs, with what they stand for.
+    notes: what is not shown, and why.
     """
 
     title: str
     label: str
     caption: str
     drawings: tuple[str, str]
-    key: tuple[NamedSubject, ...] = ()
+    key: tuple[tuple[int, str], ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -54,7 +55,7 @@ def heading_px(width: int) -> int:
 
 
 def series(number: int) -> str:
-    """The class that gives a subject its colour and its dashes."""
+    """The class that gives a subject, or a curve, its colour and its dashes."""
     return f"s{(number - 1) % SERIES + 1}"
 
 
@@ -148,16 +149,16 @@ class Drawing:
         if shown != words:
             SubElement(element, "title").text = words
 
-    def disc(self, spot: Spot, subject: NamedSubject) -> None:
-        """The number of a subject in its colour."""
-        self._add("circle", f"disc {series(subject.number)}", cx=spot[0], cy=spot[1], r=_DISC_PX)
-        self.text((spot[0], spot[1] + 4), str(subject.number), "in-disc")
+    def disc(self, spot: Spot, number: int) -> None:
+        """The number of a subject, or of a curve, in its colour."""
+        self._add("circle", f"disc {series(number)}", cx=spot[0], cy=spot[1], r=_DISC_PX)
+        self.text((spot[0], spot[1] + 4), str(number), "in-disc")
 
     def heading(self, spot: Spot, subject: NamedSubject, note: str = "") -> None:
         """The number and the name of a subject above its row, and a note at its right end or, on a
         phone, below it."""
         x, y = spot
-        self.disc((x + _DISC_PX, y - 4.5), subject)
+        self.disc((x + _DISC_PX, y - 4.5), subject.number)
         left = x + 2 * _DISC_PX + 6
         if self.is_narrow:
             self.text((left, y), subject.name, "name", self.width - left)
@@ -173,6 +174,16 @@ class Drawing:
     def _add(self, name: str, css: str, **at: float) -> Element:
         attributes = {key: _px(each) for key, each in at.items()}
         return SubElement(self._root, name, {"class": css, **attributes} if css else attributes)
+
+
+def apart(spots: Iterable[Spot]) -> list[Spot]:
+    """Where numbers stand: at their spots, or above where another one stands already."""
+    found: list[Spot] = []
+    for x, y in spots:
+        while any(abs(x - a) < _BESIDE_PX and abs(y - b) < _BESIDE_PX for a, b in found):
+            y -= _BESIDE_PX
+        found.append((x, y))
+    return found
 
 
 def text_px(words: str) -> float:

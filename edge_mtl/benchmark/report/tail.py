@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edge_mtl.benchmark.report.axes import BOTTOM_PX, Axis, around, draw_bottom
 from edge_mtl.benchmark.report.naming import NamedSubject
 from edge_mtl.benchmark.report.numbers import number
-from edge_mtl.benchmark.report.svg import Drawing, Figure, Spot, series, twice
+from edge_mtl.benchmark.report.svg import Drawing, Figure, Spot, apart, series, twice
 
 _LEFT, _TOP, _HEIGHT = 46, 12, 250
 _LEVELS = {"p50": 0.5, "p90": 0.1, "p95": 0.05, "p99": 0.01, "p99.9": 0.001, "p99.99": 0.0001}
@@ -32,8 +32,9 @@ def tail(title: str, subjects: Sequence[NamedSubject]) -> Figure:
         for subject in subjects:
             _draw_line(drawing, across, down, subject)
             _draw_bounds(drawing, across, down, subject)
-        for subject, spot in zip(subjects, _ends(across, down, subjects), strict=True):
-            drawing.disc(spot, subject)
+        ends = [(across.at(each.total.max_ms), down.at(1 / each.total.count)) for each in subjects]
+        for subject, spot in zip(subjects, apart(ends), strict=True):
+            drawing.disc(spot, subject.number)
         return drawing
 
     reached = max(subjects, key=lambda each: each.total.count)
@@ -45,7 +46,7 @@ def tail(title: str, subjects: Sequence[NamedSubject]) -> Figure:
         f"to bottom is logarithmic: the last dot of a line is one frame of {reached.total.count}. "
         "Whiskers: the 95 % intervals of the percentiles.",
         twice(draw),
-        key=tuple(subjects),
+        key=tuple((each.number, each.name) for each in subjects),
     )
 
 
@@ -69,17 +70,6 @@ def _draw_bounds(drawing: Drawing, across: Axis, down: Axis, subject: NamedSubje
         if found is not None:
             low, high = across.at(found.low), across.at(found.high)
             drawing.whisker(down.at(share) + aside, low, high, css, cap=3)
-
-
-def _ends(across: Axis, down: Axis, subjects: Sequence[NamedSubject]) -> list[Spot]:
-    """Where the numbers stand: at the slowest frame, or beside it where one stands already."""
-    found: list[Spot] = []
-    for subject in subjects:
-        x, y = across.at(subject.total.max_ms), down.at(1 / subject.total.count)
-        while any(abs(x - other[0]) < 19 and abs(y - other[1]) < 19 for other in found):
-            y -= 19
-        found.append((x, y))
-    return found
 
 
 def _steadiest(subjects: Sequence[NamedSubject]) -> str:

@@ -206,13 +206,22 @@ def test_curves_and_estimates_alone_make_a_page(made_up: BenchResult) -> None:
     bare = msgspec.structs.replace(made_up, subjects=(), comparisons=(), state=None)
     text = Reader(to_html([bare])).text
     assert text.count("estimate, not measured") == 2
-    assert "Grows with the power 1.04 (1.01 to 1.07)" in text
+    assert "engine 1.04 (1.01 to 1.07)" in text
     assert "edge-mtl bench driving-s --engine tensorrt --json orin.json" in text
     assert "Subjects" not in text
     measured = msgspec.structs.replace(made_up, curves=(), estimates=())
     text = Reader(to_html([measured])).text
     assert "How the cost grows with sizes was not measured" in text
     assert "There are no estimates in this result." in text
+
+
+def test_addresses_in_sources_are_links(made_up: BenchResult) -> None:
+    source = 'A sheet, https://example.org/a_b?c=d&e="f", table 1; (http://example.org/x).'
+    estimate = msgspec.structs.replace(made_up.estimates[0], sources=(source,))
+    reader = Reader(to_html([msgspec.structs.replace(made_up, estimates=(estimate,))]))
+    links = [each["href"] for tag, each in reader.elements if tag == "a"]
+    assert links[-2:] == ['https://example.org/a_b?c=d&e="f"', "http://example.org/x"]
+    assert source in "".join(reader.words)
 
 
 def test_results_of_several_machines_are_told_apart(
