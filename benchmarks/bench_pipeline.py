@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -21,25 +20,21 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import pytest
+import shipped
 from drive_clip import write_clip
 from pytest_benchmark.fixture import BenchmarkFixture
-from report import Ratio, Report
+from report import Ratio, Report, median_ms
 from rivals.pipelines import SeeFrame, around_onnxruntime, around_openvino, around_torch
 from trained_logits import FRAME_SIZE
 
-from edge_mtl import reference, zoo
+from edge_mtl import reference
 from edge_mtl.benchmark.closed_loop import take_turns
 from edge_mtl.benchmark.energy_use import EnergyUse
 from edge_mtl.benchmark.machine_watch import MachineWatch
-from edge_mtl.bundle import NETWORK, Bundle
 from edge_mtl.evaluation.accuracy import Accuracy
 from edge_mtl.evaluation.meters import Meters
-from edge_mtl.export.edges import edge_tensors
 from edge_mtl.export.gate import judge
-from edge_mtl.export.graph import onnx_from_network
 from edge_mtl.export.yardstick import Measured, add_agreement
-from edge_mtl.network.checkpoint import load_checkpoint
-from edge_mtl.network.network import Network
 from edge_mtl.placement import Placement
 from edge_mtl.reference import MaskSize
 from edge_mtl.runtime.pipeline import Pipeline
@@ -69,37 +64,15 @@ class Rival(NamedTuple):
     same_network: bool
 
 
-@cache
-def _int8() -> Bundle:
-    return Bundle.open(zoo.locate("driving-s", ".emtl"))
-
-
-@cache
-def _float() -> Network:
-    return load_checkpoint(zoo.locate("driving-s", ".safetensors"))
-
-
-@cache
-def _fp32() -> Bundle:
-    graph = onnx_from_network(_float())
-    spec = _float().spec
-    return Bundle.create(
-        _int8().path,
-        {NETWORK: graph.SerializeToString()},
-        spec=spec,
-        target="cpu",
-        precision="fp32",
-        **edge_tensors(graph, spec)._asdict(),
-    )
-
-
 RIVALS = {
-    "PyTorch eager": Rival(lambda *how: around_torch(_float(), *how), "torch", 10, False),
+    "PyTorch eager": Rival(
+        lambda *how: around_torch(shipped.float_network(), *how), "torch", 10, False
+    ),
     "ONNX Runtime FP32, OpenCV, NumPy": Rival(
-        lambda *how: around_onnxruntime(_fp32(), *how), "onnxruntime", 3, False
+        lambda *how: around_onnxruntime(shipped.fp32(), *how), "onnxruntime", 3, False
     ),
     "OpenVINO INT8, OpenCV, NumPy": Rival(
-        lambda *how: around_openvino(_int8(), *how), "openvino", 1.6, True
+        lambda *how: around_openvino(shipped.int8(), *how), "openvino", 1.6, True
     ),
 }
 
@@ -117,11 +90,11 @@ def test_a_clip_from_end_to_end(
     for rival in RIVALS.values():
         pytest.importorskip(rival.needs, reason=f"{rival.needs} is missing, which a rival needs")
     cv2.setNumThreads(THREADS)
-    spec = _int8().spec
+    spec = shipped.int8().spec
     placement = Placement.fit(FRAME_SIZE, spec.input)
     size = reference.mask_extent(placement, mask_size)
     rivals = {name: rival.open(placement, size, THREADS) for name, rival in RIVALS.items()}
-    pipelines = Pipeline.open_several(_int8(), LANES, threads=THREADS, mask_size=mask_size)
+    pipelines = Pipeline.open_several(shipped.int8(), LANES, threads=THREADS, mask_size=mask_size)
     _compare(report, clip, pipelines[0], rivals)
 
     case = f"driving-s, 1280x720 clip, {mask_size} masks, {pipelines[0].engine.name}"
@@ -135,17 +108,13 @@ def test_a_clip_from_end_to_end(
         assert Stream(VideoSource(clip), pipelines).run().latency.frames == FRAMES
 
     benchmark.pedantic(ours, setup=rivals_in_turn, rounds=ROUNDS, warmup_rounds=1)
-    report.add_ours(benchmark, case)
     for name, rival in RIVALS.items():
-        if case in report.ours_ms:
-            took_ms = median(times_ms[name])
-            ratio = Ratio(case, report.ours_ms[case], name, took_ms, rival.wanted)
-            report.ratios.append(ratio)
-            report.note(f"{name}, {mask_size} masks: {FRAMES * 1e3 / took_ms:.1f} frames/s")
-            benchmark.extra_info[name] = ratio.to_json()
-    if case in report.ours_ms:
-        fps = FRAMES * 1e3 / report.ours_ms[case]
-        report.note(f"edge-mtl, {mask_size} masks: {fps:.1f} frames/s")
+        report.add_in_turn(benchmark, case, name, times_ms[name], rival.wanted)
+        fps = FRAMES * 1e3 / median(times_ms[name])
+        report.note(f"{name}, {mask_size} masks: {fps:.1f} frames/s")
+    took_ms = median_ms(benchmark)
+    if took_ms is not None:
+        report.note(f"edge-mtl, {mask_size} masks: {FRAMES * 1e3 / took_ms:.1f} frames/s")
     for pipeline in pipelines:
         pipeline.close()
 
@@ -160,7 +129,7 @@ def test_what_stands_around_the_engine(
     source = VideoSource(clip)
     frames = list(iter(source.read, None))
     source.close()
-    with Pipeline.from_bundle(_int8(), engine, THREADS) as pipeline:
+    with Pipeline.from_bundle(shipped.int8(), engine, THREADS) as pipeline:
         image = iter(_for_ever(frames))
         benchmark(lambda: pipeline(next(image).image))
         alone, unread = {engine: pipeline}, {engine: EnergyUse("not asked for")}

@@ -6,7 +6,6 @@ The plain loop has the same network, data, augmentation, losses and kind of opti
 PyTorch script does by default: planar pictures, batch norms of their own, an allocator that gives
 memory back, 32-bit floats. Ours also clips the gradient, averages the weights and watches for what
 is not finite. Both load with as many workers as the recipe has, and wait for them where they must.
-`ratio` in the extra information is our images a second by the plain loop's.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import numpy as np
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
+from report import Ratio, Report, all_rounds_ms, median_ms
 from torch.utils.data import DataLoader, Dataset
 
 from edge_mtl import zoo
@@ -45,7 +45,7 @@ ROUNDS, WARM_UP = 4, 1
 PICTURES, SIZE = 32, (480, 360)
 
 pytestmark = pytest.mark.benchmark(group="training")
-_plain_images_per_second: list[float] = []
+_plain_ms: list[float] = []
 
 
 @pytest.fixture(scope="module")
@@ -141,11 +141,14 @@ def test_plain_loop(benchmark: BenchmarkFixture, config: TrainConfig) -> None:
         optimizer.step()
         total.item()
 
-    _plain_images_per_second.append(measure(benchmark, step, config.batch))
+    measure(benchmark, step, config.batch)
+    _plain_ms.extend(all_rounds_ms(benchmark))
 
 
 @pytest.mark.parametrize("precision", ["32-true", "auto"])
-def test_our_loop(benchmark: BenchmarkFixture, config: TrainConfig, precision: str) -> None:
+def test_our_loop(
+    benchmark: BenchmarkFixture, report: Report, config: TrainConfig, precision: str
+) -> None:
     config = msgspec.structs.replace(config, precision=precision)
     keep_freed_memory()
     fabric = lightning_fabric.Fabric(devices=1, precision=choose_precision(config))
@@ -158,18 +161,17 @@ def test_our_loop(benchmark: BenchmarkFixture, config: TrainConfig, precision: s
             step([next(batches)])
             learner.average.update(learner.network, 0)
 
-        rate = measure(benchmark, train, config.batch)
-    if _plain_images_per_second:
-        benchmark.extra_info["ratio"] = round(rate / _plain_images_per_second[0], 2)
-        print(f"\n{precision}: {rate / _plain_images_per_second[0]:.2f} times the plain loop")
+        measure(benchmark, train, config.batch)
+    ours_ms = all_rounds_ms(benchmark)
+    if ours_ms and _plain_ms:
+        ratio = Ratio.apart(f"a training step, {precision}", ours_ms, "a plain loop", _plain_ms)
+        report.ratios.append(ratio)
+        benchmark.extra_info.update(ratio.to_json())
 
 
-def measure(benchmark: BenchmarkFixture, step: Callable[[], None], batch: int) -> float:
-    """Images a second of the median step."""
+def measure(benchmark: BenchmarkFixture, step: Callable[[], None], batch: int) -> None:
+    """Time a step; note the images a second of the median one."""
     benchmark.pedantic(step, rounds=ROUNDS, warmup_rounds=WARM_UP)
-    if benchmark.stats is None:
-        return 1.0
-    rate = batch / float(benchmark.stats.stats.median)
-    benchmark.extra_info["images_per_second"] = round(rate, 2)
-    print(f"\n{rate:.2f} images/s")
-    return rate
+    took_ms = median_ms(benchmark)
+    if took_ms is not None:
+        benchmark.extra_info["images_per_second"] = round(1e3 * batch / took_ms, 2)

@@ -1,4 +1,4 @@
-"""The benchmarks' report, printed when all have run.
+"""The benchmarks' report, printed when all have run, and what stands in their result.
 
 make bench
 python -m pytest benchmarks/bench_head.py -k "real and network"
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from report import Report
 from rich.console import Console
+from spread import medians_of_parts
+
+from edge_mtl.machine import Machine
 
 _REPORT = pytest.StashKey[Report]()
 
@@ -44,3 +48,21 @@ def pytest_terminal_summary(
     if text.getvalue():
         terminalreporter.write_sep("=", "kernels")
         terminalreporter.write(text.getvalue())
+
+
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """What decides about times, not whose machine it is."""
+    machine_info.clear()
+    machine_info.update(Machine.here().to_json())
+
+
+def pytest_benchmark_update_commit_info(commit_info: dict[str, Any]) -> None:
+    """Not where the checkout lies and what its branch is called."""
+    del commit_info["project"], commit_info["branch"]
+
+
+def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
+    """Rounds that follow each other become medians, to the nanosecond: files are kept in git."""
+    for benchmark in output_json["benchmarks"]:
+        stats = benchmark["stats"]
+        stats["data"] = [round(each, 9) for each in medians_of_parts(stats["data"])]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from statistics import median
 from typing import Any
 
+import msgspec
 from floors import Floor
 from head_result import Difference
 from pytest_benchmark.fixture import BenchmarkFixture
 from rich.table import Table
+from spread import medians_of_parts, times_as_fast
+
+from edge_mtl.benchmark import statistics
+from edge_mtl.benchmark.result import Interval
 
 KERNELS = "edge-mtl"
 
@@ -21,6 +27,7 @@ class Ratio:
 
     wanted: what `rival_ms / ours_ms` is to reach, or with `at_most` is not to exceed; None where
         it is only to be known.
+    interval: of this ratio, from the rounds; None where nobody knows it.
     """
 
     case: str
@@ -29,6 +36,36 @@ class Ratio:
     rival_ms: float
     wanted: float | None = None
     at_most: bool = False
+    interval: Interval | None = None
+
+    @classmethod
+    def in_turn(
+        cls,
+        case: str,
+        ours_ms: Sequence[float],
+        rival: str,
+        rival_ms: Sequence[float],
+        wanted: float | None = None,
+        at_most: bool = False,
+    ) -> Ratio:
+        """Of both in the same rounds: what slows a round slows both sides."""
+        medians = median(ours_ms), rival, median(rival_ms)
+        return cls(case, *medians, wanted, at_most, statistics.ratio(ours_ms, rival_ms))
+
+    @classmethod
+    def apart(
+        cls,
+        case: str,
+        ours_ms: Sequence[float],
+        rival: str,
+        rival_ms: Sequence[float],
+        wanted: float | None = None,
+        at_most: bool = False,
+    ) -> Ratio:
+        """Of one after the other."""
+        medians = median(ours_ms), rival, median(rival_ms)
+        parts = medians_of_parts(ours_ms), medians_of_parts(rival_ms)
+        return cls(case, *medians, wanted, at_most, times_as_fast(*parts))
 
     @property
     def ratio(self) -> float:
@@ -47,6 +84,8 @@ class Ratio:
             "rival": self.rival,
             "rival_ms": self.rival_ms,
             "ratio": self.ratio,
+            "interval": msgspec.to_builtins(self.interval),
+            "at_most": self.at_most,
             "wanted": self.wanted,
             "reached": self.reached,
         }
@@ -61,6 +100,7 @@ class Ratio:
             self.rival,
             f"{self.rival_ms:.3f}",
             f"{self.ratio:.2f}",
+            f"{self.interval.low:.2f} to {self.interval.high:.2f}" if self.interval else "",
             wanted,
             reached,
         ]
@@ -70,10 +110,10 @@ class Ratio:
 class Report:
     """What the benchmarks of one session found.
 
-    ours_ms: by case, medians. accuracies: case, what is compared, with what it is compared.
+    ours_ms: by case, its rounds. accuracies: case, what is compared, with what it is compared.
     """
 
-    ours_ms: dict[str, float] = field(default_factory=dict)
+    ours_ms: dict[str, list[float]] = field(default_factory=dict)
     ratios: list[Ratio] = field(default_factory=list)
     floors: list[tuple[str, Floor, float]] = field(default_factory=list)
     accuracies: list[tuple[str, str, str, Difference]] = field(default_factory=list)
@@ -81,9 +121,9 @@ class Report:
 
     def add_ours(self, benchmark: BenchmarkFixture, case: str) -> None:
         """The benchmark that has just run is the kernels' part of `case`."""
-        took_ms = median_ms(benchmark)
-        if took_ms is not None:
-            self.ours_ms[case] = took_ms
+        rounds_ms = all_rounds_ms(benchmark)
+        if rounds_ms:
+            self.ours_ms[case] = rounds_ms
 
     def add_rival(
         self,
@@ -94,11 +134,29 @@ class Report:
         at_most: bool = False,
     ) -> None:
         """The benchmark that has just run is a rival's part of `case`, after the kernels' own."""
-        took_ms = median_ms(benchmark)
-        if took_ms is not None and case in self.ours_ms:
-            ratio = Ratio(case, self.ours_ms[case], rival, took_ms, wanted, at_most)
+        rival_ms, ours_ms = all_rounds_ms(benchmark), self.ours_ms.get(case)
+        if rival_ms and ours_ms:
+            ratio = Ratio.apart(case, ours_ms, rival, rival_ms, wanted, at_most)
             self.ratios.append(ratio)
             benchmark.extra_info.update(ratio.to_json())
+
+    def add_in_turn(
+        self,
+        benchmark: BenchmarkFixture,
+        case: str,
+        rival: str,
+        rival_ms: Sequence[float],
+        wanted: float | None = None,
+        at_most: bool = False,
+    ) -> None:
+        """The benchmark that has just run is `case`; a rival had a turn before each of its rounds,
+        the warm-up included."""
+        ours_ms = all_rounds_ms(benchmark)
+        if ours_ms:
+            rounds_ms = rival_ms[-len(ours_ms) :]
+            ratio = Ratio.in_turn(case, ours_ms, rival, rounds_ms, wanted, at_most)
+            self.ratios.append(ratio)
+            benchmark.extra_info[rival] = ratio.to_json()
 
     def add_floor(self, benchmark: BenchmarkFixture, kernel: str, floor: Floor) -> None:
         """The benchmark that has just run is of a kernel that cannot be faster than `floor`."""
@@ -115,7 +173,7 @@ class Report:
     def tables(self) -> Iterator[Table]:
         """Those that have rows."""
         ratios = _table(
-            "Speed, medians", "case", "ms", "rival", "rival's ms", "ratio", "wanted", ""
+            "Speed, medians", "case", "ms", "rival", "rival's ms", "ratio", "95 %", "wanted", ""
         )
         for ratio in self.ratios:
             ratios.add_row(*ratio.cells())
@@ -155,6 +213,11 @@ def _table(title: str, *columns: str) -> Table:
         text = column in ("case", "rival", "kernel", "of", "by", "")
         table.add_column(column, justify="left" if text else "right")
     return table
+
+
+def all_rounds_ms(benchmark: BenchmarkFixture) -> list[float]:
+    """Of the benchmark that has just run, in order; none where benchmarks are disabled."""
+    return [] if benchmark.stats is None else [1e3 * each for each in benchmark.stats.stats.data]
 
 
 def median_ms(benchmark: BenchmarkFixture) -> float | None:
