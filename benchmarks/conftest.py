@@ -45,6 +45,8 @@ def pytest_terminal_summary(
         console.print(table)
     for note in found.notes:
         console.print(note)
+    for block in found.verbatim:
+        text.write(f"\n{block}\n")
     if text.getvalue():
         terminalreporter.write_sep("=", "kernels")
         terminalreporter.write(text.getvalue())

@@ -111,6 +111,7 @@ class Report:
     """What the benchmarks of one session found.
 
     ours_ms: by case, its rounds. accuracies: case, what is compared, with what it is compared.
+    verbatim: text to be printed as it is, to be copied from there.
     """
 
     ours_ms: dict[str, list[float]] = field(default_factory=dict)
@@ -118,6 +119,7 @@ class Report:
     floors: list[tuple[str, Floor, float]] = field(default_factory=list)
     accuracies: list[tuple[str, str, str, Difference]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    verbatim: list[str] = field(default_factory=list)
 
     def add_ours(self, benchmark: BenchmarkFixture, case: str) -> None:
         """The benchmark that has just run is the kernels' part of `case`."""

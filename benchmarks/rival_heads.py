@@ -48,9 +48,12 @@ def _in_torch(inputs: HeadInputs, mask_size: tuple[int, int], way: str) -> Compu
 
 
 def _in_the_graph(inputs: HeadInputs, mask_size: tuple[int, int], way: str) -> Compute:
-    from rivals.graph_head import Head
+    from rivals.graph_runtimes import open_graph
+    from rivals.head_graph import head_graph, scene_of
 
-    return Head(inputs, mask_size, way)
+    model = head_graph(SPEC, inputs.tensors, PLACEMENT, mask_size)
+    infer = open_graph(model, way, THREADS)
+    return lambda raw: HeadResult.of(scene_of(SPEC, PLACEMENT, infer(raw)))
 
 
 RIVALS = {

@@ -29,16 +29,19 @@ def open_head(
     placement: Placement,
     mask_size: tuple[int, int],
     way: str = "argmax",
+    device: str = "cpu",
 ) -> Callable[[Raw], Scene]:
     """mask_size: (width, height). way: how the mask is made of the resized logits. "argmax" is how
     everybody writes it; "max" gives the same several times as fast, since it is vectorised over
-    pixels."""
+    pixels. device: where the raw outputs lie; what is left for suppression leaves it."""
     head = scene_head(
         spec,
         tensors,
         placement,
         lambda task, tensor: _Segmentation(task, tensor, placement, mask_size, way),
-        lambda task, poses, by_name: _Detection(task, poses, by_name, spec.input.size, placement),
+        lambda task, poses, by_name: _Detection(
+            task, poses, by_name, spec.input.size, placement, device
+        ),
         _Classes,
     )
     return torch.inference_mode()(head)
@@ -64,7 +67,7 @@ class _Segmentation:
         resized = F.interpolate(logits, size, mode="bilinear", align_corners=False)
         inside = resized[:, :, self._window.inside]
         labels = inside[:, 0] > self._zero if self._task.binary else self._winners(inside)
-        return Mask(self._task.classes, labels[0].byte().numpy())
+        return Mask(self._task.classes, labels[0].byte().cpu().numpy())
 
 
 class _Detection:
@@ -77,15 +80,17 @@ class _Detection:
         tensors: Tensors,
         input_size: tuple[int, int],
         placement: Placement,
+        device: str,
     ) -> None:
         self._task, self._tensors = task, tensors
         grid = CellGrid(task.strides, input_size)
         self._spans = grid.spans
-        self._strides = torch.from_numpy(grid.stride)
-        self._centres = torch.from_numpy(grid.centre) - torch.tensor([placement.x, placement.y])
-        self._bins = torch.arange(task.bins or 1, dtype=torch.float32)
+        self._strides = torch.from_numpy(grid.stride).to(device)
+        centres = torch.from_numpy(grid.centre) - torch.tensor([placement.x, placement.y])
+        self._centres = centres.to(device)
+        self._bins = torch.arange(task.bins or 1, dtype=torch.float32, device=device)
         self._per_pixel = placement.frame_per_pixel[0]
-        self._limits = torch.tensor(placement.frame_size * 2, dtype=torch.float32)
+        self._limits = torch.tensor(placement.frame_size * 2, dtype=torch.float32, device=device)
         self._min_logit = reference.logit(task.score_threshold)
         self._poses = {
             pose: torch.tensor([task.classes.index(name) for name in pose.classes])
@@ -96,8 +101,9 @@ class _Detection:
         logits = self._scores(raw)
         best, class_ids = logits.max(0)
         cells = (best > self._min_logit).nonzero()[:, 0]
-        class_ids, scores = class_ids[cells], best[cells].sigmoid()
-        boxes = self._decoded(raw, cells)
+        class_ids, scores = class_ids[cells].cpu(), best[cells].sigmoid().cpu()
+        boxes = self._decoded(raw, cells).cpu()
+        cells = cells.cpu()
         kept = _suppress(boxes, scores, class_ids, self._task.iou_threshold)
         kept = kept[: self._task.max_boxes]
         of_kept = boxes[kept], scores[kept], class_ids[kept].int()
@@ -107,14 +113,14 @@ class _Detection:
             rows = torch.isin(class_ids[kept], with_keypoints).nonzero()[:, 0]
             points, visible = self._keypoints(raw, pose, cells[kept[rows]])
             poses[pose.name] = Poses(
-                pose.keypoints, rows.int().numpy(), points.numpy(), visible.numpy()
+                pose.keypoints, rows.int().numpy(), points.cpu().numpy(), visible.cpu().numpy()
             )
         return found, poses
 
     def _dequantised(self, name: str, values: Tensor) -> Tensor:
         tensor = self._tensors[name]
         if tensor.dtype == "float32":
-            return values
+            return values.float()
         return (values.float() - tensor.zero_point) * tensor.scale
 
     def _scores(self, raw: Raw) -> Tensor:
@@ -127,7 +133,9 @@ class _Detection:
     ) -> Tensor:
         """(n, C) values of some cells; `kind` as in `reference.level_names`."""
         names = [reference.level_names(task, stride)[kind] for stride in self._spans]
-        values = torch.empty(len(cells), raw[names[0]].shape[1])
+        of_first = raw[names[0]]
+        cells = cells.to(of_first.device)
+        values = torch.empty(len(cells), of_first.shape[1], device=of_first.device)
         for name, (first, last) in zip(names, self._spans.values(), strict=True):
             here = ((cells >= first) & (cells < last)).nonzero()[:, 0]
             of_level = raw[name][0].flatten(1)[:, cells[here] - first]
@@ -163,7 +171,7 @@ class _Classes:
         if self._tensor.dtype != "float32":
             logits = (logits - self._tensor.zero_point) * self._tensor.scale
         scores = logits.sigmoid() if self._task.multi_label else logits.softmax(0)
-        return Classification(self._task.classes, scores.numpy())
+        return Classification(self._task.classes, scores.cpu().numpy())
 
 
 # (1, C, h, w) to (1, h, w).

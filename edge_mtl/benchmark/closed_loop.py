@@ -9,21 +9,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_mtl.benchmark.energy_use import EnergyUse
 from edge_mtl.benchmark.machine_watch import MachineWatch
 from edge_mtl.benchmark.result import ClosedLoop, Comparison, WarmUp
 from edge_mtl.benchmark.statistics import Samples, jitter, judge, latency, rate, ratio
-from edge_mtl.runtime.pipeline import Pipeline
 from edge_mtl.runtime.sources import Frame
+from edge_mtl.scene import Scene
 
 WARM_UP_S, WARM_UP_FRAMES = 0.2, 10
 TURN_S = 0.25
 """Long enough that what the turn before left in the caches does not matter, short enough that what
 slows the machine for a second slows everybody."""
 LEAST_ROUNDS = 5
+
+
+class Sees(Protocol):
+    """What takes turns: a `Pipeline`, or whatever else tells of a frame what it saw in it and how
+    long each stage took (`Scene.stages_ms`)."""
+
+    def __call__(
+        self, frame: NDArray[np.uint8], *, planes: Mapping[str, NDArray[np.uint8]] | None = None
+    ) -> Scene: ...
 
 
 @dataclass(slots=True)
@@ -59,7 +70,7 @@ class Turns:
 
 
 def take_turns(
-    pipelines: Mapping[str, Pipeline],
+    pipelines: Mapping[str, Sees],
     frames: Sequence[Frame],
     seconds: float,
     watch: MachineWatch,
@@ -95,7 +106,7 @@ def compare(done: Mapping[str, Turns]) -> list[Comparison]:
     return found
 
 
-def _warm_up(pipeline: Pipeline, frames: Sequence[Frame]) -> WarmUp:
+def _warm_up(pipeline: Sees, frames: Sequence[Frame]) -> WarmUp:
     slowest_ms, done = 0.0, 0
     start = now = time.perf_counter()
     while done < WARM_UP_FRAMES or now - start < WARM_UP_S:
@@ -108,7 +119,7 @@ def _warm_up(pipeline: Pipeline, frames: Sequence[Frame]) -> WarmUp:
 
 
 def _take_turn(
-    pipeline: Pipeline,
+    pipeline: Sees,
     frames: Sequence[Frame],
     seconds: float,
     energy: EnergyUse,
