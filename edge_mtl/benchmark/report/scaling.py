@@ -60,7 +60,9 @@ def _draw(curves: Sequence[Curve], width: int) -> Drawing:
     draw_bottom(drawing, across, _TOP, base, f"{quantity}; upwards ms")
     ships = across.at(curves[0].baseline)
     drawing.line((ships, _TOP), (ships, base), "deadline")
-    drawing.text((ships, _TOP - 8), "as it ships", "small middle")
+    drawing.text(
+        (ships + 4, _TOP - 8), "as it ships", "small end" if ships > width / 2 else "small"
+    )
     lines = [_fitted(curve, across, up) for curve in curves]
     for number, (curve, line) in enumerate(zip(curves, lines, strict=True), start=1):
         drawing.polyline(line, f"series {series(number)}")
