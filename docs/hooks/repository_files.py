@@ -31,7 +31,7 @@ PAGES = {
 
 _FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()[^()\s]+(?=\))")
-_HIDDEN = "---\nsearch:\n  exclude: true\n---\n"
+_UNSEARCHED = "---\nsearch:\n  exclude: true\n---\n"  # or the changelog is what one finds
 
 
 def place_on_site(name: str) -> str:
@@ -75,7 +75,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages of `PAGES` and the files that any page links to."""
     for name, place in PAGES.items():
         text = (ROOT / name).read_text(encoding="utf-8")
-        files.append(File.generated(config, place, content=text))
+        before = _UNSEARCHED if name == "CHANGELOG.md" else ""
+        files.append(File.generated(config, place, content=before + text))
     for page in files.documentation_pages():
         for _, name in relative_links(page.content_string, _source(page.src_uri)):
             place = place_on_site(name)
@@ -83,7 +84,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
                 continue
             text = (ROOT / name).read_text(encoding="utf-8")
             kind = PurePosixPath(name).suffix.lstrip(".")
-            content = f"{_HIDDEN}# {name}\n\n````{kind}\n{text}````\n"
+            content = f"{_UNSEARCHED}# {name}\n\n````{kind}\n{text}````\n"
             shown = InclusionLevel.NOT_IN_NAV
             files.append(File.generated(config, place, content=content, inclusion=shown))
     return files
