@@ -22,16 +22,12 @@ DEV_EXTRAS = $(DEMO_EXTRAS),batch,docs,labels,mcap,plots,rerun,sign,track,web,de
 # A test builds an engine with it, which takes no GPU; it exists for x86-64.
 TENSORRT_RTX = ,tensorrt-rtx
 
-MACHINE = $(shell $(BIN)/python -c 'import re; from edge_mtl.machine import Machine; \
-	m = Machine.here(); print(re.sub("[^a-z0-9]+", "-", f"{m.processor} {m.cores} cores".lower()))')
-COMMIT = $(shell git describe --always --dirty --exclude '*')
-
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all bench lint docs gpu-check gpu clean
+.PHONY: help demo test test-all bench bench-compare bench-gate lint docs gpu-check gpu clean
 
 help:  ## Show this list.
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(VENV)/.demo  ## Export, quantise, stream and measure the network that ships, into out/demo.
 	$(BIN)/edge-mtl demo
@@ -39,18 +35,24 @@ demo: $(VENV)/.demo  ## Export, quantise, stream and measure the network that sh
 test: $(VENV)/.dev  ## The tests that are not slow.
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(VENV)/.dev  ## Every test.
+test-all: $(VENV)/.dev  ## Every test, and the gate of the benchmarks.
 	$(BIN)/python -m pytest
+	$(BIN)/python benchmarks/run_gate.py check
 
 bench: $(VENV)/.dev  ## The benchmarks, into benchmarks/results/MACHINE/COMMIT.json.
-	mkdir -p benchmarks/results/$(MACHINE)
 	$(BIN)/python -m pytest benchmarks --benchmark-group-by=group \
-		--benchmark-json=benchmarks/results/$(MACHINE)/$(COMMIT).json
+		--benchmark-json="$$($(BIN)/python benchmarks/result_files.py)"
+
+bench-compare: $(VENV)/.dev  ## This checkout's result against the last one that was committed.
+	$(BIN)/python benchmarks/compare.py
+
+bench-gate: $(VENV)/.dev  ## Whether kernels, pipeline or stream became slower, in a minute.
+	$(BIN)/python benchmarks/run_gate.py check
 
 lint: $(VENV)/.dev  ## Ruff, clang-format and mypy, changing nothing.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/clang-format --dry-run --Werror $(wildcard kernels/*.h kernels/*.cpp kernels/*.cu kernels/*.cuh tests/kernels/*.cpp)
+	$(BIN)/clang-format --dry-run --Werror $(wildcard kernels/*.h kernels/*.cpp kernels/*.cu kernels/*.cuh tests/kernels/*.cpp benchmarks/gate/*.cpp)
 	$(BIN)/mypy
 
 # The variable keeps the theme from announcing its successor.

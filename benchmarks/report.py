@@ -13,7 +13,7 @@ from floors import Floor
 from head_result import Difference
 from pytest_benchmark.fixture import BenchmarkFixture
 from rich.table import Table
-from spread import medians_of_parts, times_as_fast
+from spread import LEAST_ROUNDS, medians_of_parts, times_as_fast
 
 from edge_mtl.benchmark import statistics
 from edge_mtl.benchmark.result import Interval
@@ -28,6 +28,7 @@ class Ratio:
     wanted: what `rival_ms / ours_ms` is to reach, or with `at_most` is not to exceed; None where
         it is only to be known.
     interval: of this ratio, from the rounds; None where nobody knows it.
+    paired: whether both were timed in turn, round by round.
     """
 
     case: str
@@ -37,6 +38,7 @@ class Ratio:
     wanted: float | None = None
     at_most: bool = False
     interval: Interval | None = None
+    paired: bool = False
 
     @classmethod
     def in_turn(
@@ -50,7 +52,9 @@ class Ratio:
     ) -> Ratio:
         """Of both in the same rounds: what slows a round slows both sides."""
         medians = median(ours_ms), rival, median(rival_ms)
-        return cls(case, *medians, wanted, at_most, statistics.ratio(ours_ms, rival_ms))
+        enough = len(ours_ms) >= LEAST_ROUNDS
+        interval = statistics.ratio(ours_ms, rival_ms) if enough else None
+        return cls(case, *medians, wanted, at_most, interval, paired=True)
 
     @classmethod
     def apart(
@@ -85,6 +89,7 @@ class Ratio:
             "rival_ms": self.rival_ms,
             "ratio": self.ratio,
             "interval": msgspec.to_builtins(self.interval),
+            "paired": self.paired,
             "at_most": self.at_most,
             "wanted": self.wanted,
             "reached": self.reached,

@@ -24,7 +24,7 @@ from edge_mtl.machine import Machine
 from edge_mtl.train.whole_file import write_whole
 
 app = typer.Typer(add_completion=False)
-_console = Console(width=140, highlight=False, soft_wrap=True)
+_console = Console(width=140, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

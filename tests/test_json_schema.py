@@ -47,7 +47,9 @@ def test_the_version_of_scenes_stands() -> None:
 def test_the_manifest_that_ships_keeps_to_the_schema() -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema, of the extra dev")
     check = jsonschema.Draft202012Validator(json_schema(Manifest))
-    manifest = json.loads(msgspec.json.encode(Bundle.open(zoo.locate("driving-s", ".emtl")).manifest))
+    manifest = json.loads(
+        msgspec.json.encode(Bundle.open(zoo.locate("driving-s", ".emtl")).manifest)
+    )
     check.validate(manifest)
     assert not check.is_valid({**manifest, "precision": "int4"})
 

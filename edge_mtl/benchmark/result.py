@@ -282,7 +282,7 @@ class BenchResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     created: RFC 3339. command: what made it, to be typed again. commit: of a checkout.
     frame_size: width and height of the frames. seconds: asked for, of each subject.
-    order: of the subjects' turns, such as "A B A B".
+    rounds: how many turns each subject had, one after the other: A B A B.
     skipped: engines that are there and were not compared, with the reason.
     """
 
