@@ -56,15 +56,15 @@ def repeat(
 
     Every run is kept in benchmarks/results/MACHINE/gate.json.
     """
+    command = f"python benchmarks/run_gate.py repeat --runs {runs} --busy {busy}"
+    path = machine_folder() / "gate.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     done: list[GateRun] = []
     for found in run_repeatedly(runs, busy):
         done.append(found)
         _tell(found, f"run {len(done)}, beside {found.busy} busy")
-    command = f"python benchmarks/run_gate.py repeat --runs {runs} --busy {busy}"
-    made = GateRuns(Machine.here(), commit(), command, tuple(done))
-    path = machine_folder() / "gate.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+        made = GateRuns(Machine.here(), commit(), command, tuple(done))
+        write_whole(path, msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
     _console.print(spread_table(done))
     failed = sum(bool(run.complaints) for run in done)
     _console.print(f"{failed} of {runs} runs failed; kept in {path.relative_to(ROOT)}")
