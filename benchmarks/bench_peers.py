@@ -191,7 +191,7 @@ def _opened(name: str, masks: MaskSize, clip: Path) -> Opened | MissingError:
     seconds = time.perf_counter() - start
     theirs = list(map(see, frames))  # all kept: a scene has to outlive the next frame
     apart = verdicts(int8().spec, zip(ours, theirs, strict=True))
-    return Opened(see, seconds, apart, complaints(apart, peer.precision == "int8"))
+    return Opened(see, seconds, apart, complaints(apart, peer.same))
 
 
 def _that_agree(masks: MaskSize, clip: Path) -> Iterator[tuple[str, Opened]]:

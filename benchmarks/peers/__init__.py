@@ -43,6 +43,8 @@ class Peer:
     stream: for a whole clip, where it has something better than one frame after the other.
     wanted: how many times as many frames a second edge-mtl is to make of a clip.
     gpu: it needs an NVIDIA GPU.
+    own_rounding: it prepares frames by arithmetic of its own, so that even the same graph need not
+        see the same to half a point.
     """
 
     open: Callable[[Job], Sees]
@@ -51,6 +53,12 @@ class Peer:
     stream: Callable[[Job], RunClip] | None = None
     wanted: float | None = None
     gpu: bool = False
+    own_rounding: bool = False
+
+    @property
+    def same(self) -> bool:
+        """Whether it computes what edge-mtl computes, up to the order of operations."""
+        return self.precision == "int8" and not self.own_rounding
 
     def check(self) -> None:
         """Raises MissingError where a module or the GPU is not there."""
@@ -91,7 +99,10 @@ PEERS: dict[str, Peer] = {
         wanted=1.6,
     ),
     "OpenVINO INT8, its own preprocessing": Peer(
-        ov_preprocessing.around_network(shipped.int8), ("openvino",), "int8"
+        ov_preprocessing.around_network(shipped.int8),
+        ("openvino", "onnx"),
+        "int8",
+        own_rounding=True,
     ),
     "OpenVINO INT8, head in the graph": Peer(
         one_graph.around_network(shipped.int8, "openvino"), ("openvino", "onnx"), "int8"
