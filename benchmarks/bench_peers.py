@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import cv2
@@ -36,7 +35,7 @@ from peer_rows import Row
 from peers import OURS, PEERS
 from peers.job import Image, Job, MissingError, RunClip
 from pytest_benchmark.fixture import BenchmarkFixture
-from report import Ratio, Report
+from report import Report
 from shipped import int8
 from trained_logits import CLIP, FRAME_SIZE, rendered_frames
 
@@ -139,12 +138,10 @@ def test_in_turn(benchmark: BenchmarkFixture, report: Report, clip: Path, masks:
         )
         rows.put_row(peer_rows.RESULTS, row, peer_rows.key)
         measured.append(row)
-        benchmark.extra_info[name] = msgspec.to_builtins(row)
-        if PEERS[name].wanted is not None:
-            seconds = median(times_s[OURS]), median(times_s[name])
-            ours_ms, theirs_ms = (1e3 * each for each in seconds)
+        if name != OURS:
+            times_ms = [1e3 * each for each in times_s[name]]
             case = f"{OURS}, clip, {masks} masks"
-            report.ratios.append(Ratio(case, ours_ms, name, theirs_ms, PEERS[name].wanted))
+            report.add_in_turn(benchmark, case, name, times_ms, PEERS[name].wanted)
     report.verbatim.append(peer_rows.markdown(measured))
     for line in disturbed:
         report.note(line)
