@@ -173,7 +173,7 @@ CASES = (
     ),
     Case(
         "import of the pipeline, over an interpreter's start",
-        *(20, 15, partial(_start, "from edge_mtl import Pipeline")),
+        *(30, 15, partial(_start, "from edge_mtl import Pipeline")),
         at_most=True,
     ),
 )
