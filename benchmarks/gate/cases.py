@@ -152,8 +152,8 @@ CASES = (
         at_most=True,
         needs=_OV,
     ),
-    Case("a pipeline without a network, over its kernels", 1.3, 60, _pipeline, True, _ORT),
-    Case("a stream without a network, over a loop", 1.6, 20, _stream, True, _ORT),
+    Case("a pipeline without a network, over its kernels", 1.4, 60, _pipeline, True, _ORT),
+    Case("a stream without a network, over a loop", 1.8, 20, _stream, True, _ORT),
     Case(
         "FP32 over INT8 in ONNX Runtime",
         *(1.3, 12, partial(_precisions, "onnxruntime")),
