@@ -52,6 +52,23 @@ def parse_command() -> Callable[[list[str]], tuple[str, dict[str, Any]]]:
     return _parse_command
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium that asks for nothing by itself; a test without one is skipped."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright, of the extra dev, is not installed"
+    )
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("EDGE_MTL_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("there is no Chromium")
+    quiet = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    with playwright.sync_playwright() as run:
+        launched = run.chromium.launch(executable_path=path, args=quiet)
+        yield launched
+        launched.close()
+
+
 @pytest.fixture(scope="session")
 def one_thread() -> Iterator[None]:
     """torch computes with one thread from here on."""

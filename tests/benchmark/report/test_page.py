@@ -5,9 +5,7 @@ Chromium is looked for on the PATH, or where EDGE_MTL_CHROMIUM says.
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -16,14 +14,13 @@ import pytest
 pytest.importorskip("jinja2", reason="Jinja, of the extra report, is not installed")
 pytest.importorskip("playwright", reason="Playwright, of the extra dev, is not installed")
 
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ViewportSize
 
 from edge_mtl.benchmark.report.html import write_html
 from edge_mtl.benchmark.result import BenchResult, Subject
 
 Make = Callable[..., Subject]
 MakeResult = Callable[..., BenchResult]
-QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 A4_WITHIN_MARGINS: ViewportSize = {"width": 688, "height": 1016}  # of 14 mm, in CSS pixels
 LEAST_CONTRAST = 4.5  # WCAG 2.2, level AA, of text
 LEAST_LETTERS_PX = 10.0
@@ -64,18 +61,6 @@ LOOK = """() => {
     }
     return found;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("EDGE_MTL_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("there is no Chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(QUIET))
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,6 @@ Chromium is looked for on the PATH, or where EDGE_MTL_CHROMIUM says.
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import threading
 import time
@@ -23,7 +21,7 @@ pytest.importorskip("uvicorn", reason="the extra web is not installed")
 pytest.importorskip("websockets", reason="the extra web is not installed")
 pytest.importorskip("playwright", reason="Playwright, of the extra dev, is not installed")
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime.pipeline import Pipeline
@@ -34,20 +32,7 @@ from edge_mtl.runtime.sources.paced import PacedSource
 from edge_mtl.runtime.stream import Stream
 
 OpenPage = Callable[..., Any]
-QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 CAR, ROAD_OVER_GREY = (80, 150, 255), (101, 82, 111)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("EDGE_MTL_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("there is no Chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(QUIET))
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
