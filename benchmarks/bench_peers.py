@@ -5,10 +5,10 @@
     EDGE_MTL_DATA=DIR pytest benchmarks/bench_peers.py          on a real drive and CamVid under DIR
 
 `driving-s` on frames of 1280x720. Before anything is timed, what a peer sees is compared with what
-edge-mtl sees; one that sees something else fails, and is not timed. Then all take turns: first with
-frames in memory, one at a time, then with a whole clip in its file. Peers whose packages are not
-installed are skipped: `pip install ncnn pnnx litert-torch` brings those that no extra does.
-Rows go to `benchmarks/results/peers.json`.
+edge-mtl sees, in the same library and precision where it has them; one that sees something else
+fails, and is not timed. Then all take turns: first with frames in memory, one at a time, then with
+a whole clip in its file. Peers whose packages are not installed are skipped: `pip install ncnn pnnx
+litert-torch` brings those that no extra does. Rows go to `benchmarks/results/peers.json`.
 """
 
 from __future__ import annotations
@@ -62,10 +62,12 @@ COMMAND = "pytest benchmarks/bench_peers.py"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """seconds: until it had seen its first frame. wrong: what it sees otherwise than edge-mtl."""
+    """seconds: until it had seen its first frame. compared_with: a row of `PEERS`. wrong: what it
+    sees otherwise than that one."""
 
     see: Sees
     seconds: float
+    compared_with: str
     apart: list[Verdict]
     wrong: list[str]
 
@@ -87,7 +89,7 @@ def test_sees_what_edge_mtl_sees(report: Report, clip: Path, name: str, masks: M
     if isinstance(opened, MissingError):
         pytest.skip(f"{name} needs {opened}, which is not here")
     told = ", ".join(f"{each.task} {each.figure} {each.lost:.2f}" for each in opened.apart)
-    report.note(f"{name}, {masks} masks, points from edge-mtl: {told}")
+    report.note(f"{name}, {masks} masks, points from {opened.compared_with}: {told}")
     assert opened.wrong == []
 
 
@@ -121,6 +123,7 @@ def test_in_turn(benchmark: BenchmarkFixture, report: Report, clip: Path, masks:
             masks=masks,
             threads=THREADS,
             opened_s=opened.seconds,
+            compared_with=opened.compared_with,
             points_apart={f"{each.task} {each.figure}": each.lost for each in opened.apart},
             accuracy=accuracy[name],
             accuracy_data=accuracy_data,
@@ -167,28 +170,29 @@ def _compared(clip: Path) -> list[Image]:
 
 
 @cache
-def _our_scenes(masks: MaskSize, clip: Path) -> list[Scene]:
-    PEERS[OURS].check()
-    return list(map(PEERS[OURS].open(_job(masks)), _compared(clip)))
+def _scenes(name: str, masks: MaskSize, clip: Path) -> list[Scene]:
+    PEERS[name].check()
+    return list(map(PEERS[name].open(_job(masks)), _compared(clip)))
 
 
 @cache
 def _opened(name: str, masks: MaskSize, clip: Path) -> Opened | MissingError:
     """A peer that was compared."""
     peer = PEERS[name]
+    reference = peer.same_as or OURS
     frames = _compared(clip)
     try:
         peer.check()
-        ours = _our_scenes(masks, clip)
+        expected = _scenes(reference, masks, clip)
         start = time.perf_counter()
         see = peer.open(_job(masks))
     except MissingError as missing:
         return missing
     see(frames[0])
     seconds = time.perf_counter() - start
-    theirs = list(map(see, frames))  # all kept: a scene has to outlive the next frame
-    apart = verdicts(int8().spec, zip(ours, theirs, strict=True))
-    return Opened(see, seconds, apart, complaints(apart, peer.same))
+    found = list(map(see, frames))  # all kept: a scene has to outlive the next frame
+    apart = verdicts(int8().spec, zip(expected, found, strict=True))
+    return Opened(see, seconds, reference, apart, complaints(apart, peer.same_as is not None))
 
 
 def _that_agree(masks: MaskSize, clip: Path) -> Iterator[tuple[str, Opened]]:

@@ -24,7 +24,7 @@ class Row(msgspec.Struct, kw_only=True):
 
     library: what computes, and its version.
     opened_s: until it had seen its first frame, conversion and compiling included.
-    points_apart: by task and figure, from what edge-mtl saw in the clip.
+    points_apart: by task and figure, from what the row `compared_with` saw in the clip.
     accuracy: by task, name and value of its figure on `accuracy_data`, from 0 to 1.
     engine, latency: one frame at a time from memory. ratio: how many times as long as edge-mtl's
         it takes, by the medians of the rounds; verdict: whether edge-mtl's is "faster". None for
@@ -40,6 +40,7 @@ class Row(msgspec.Struct, kw_only=True):
     masks: MaskSize
     threads: int
     opened_s: float
+    compared_with: str
     points_apart: dict[str, float]
     accuracy: dict[str, tuple[str, float]]
     accuracy_data: str
