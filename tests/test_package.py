@@ -87,8 +87,8 @@ print(json.dumps([[n for n in heavy if n in first], [n for n in heavy if n in sy
 
 
 def test_importing_the_runtime_loads_two_packages_and_little_of_python() -> None:
-    """Counted and not timed: how long NumPy takes beside it differs twofold between processors. What
-    it costs in time, `make bench-gate` compares with the start of an interpreter."""
+    """Counted and not timed: how long NumPy takes beside it differs twofold between processors.
+    What it costs in time, `make bench-gate` compares with the start of an interpreter."""
     code = """
 import json, sys
 before = set(sys.modules)
