@@ -24,7 +24,7 @@ TENSORRT_RTX = ,tensorrt-rtx
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all bench bench-compare bench-gate lint docs gpu-check gpu clean
+.PHONY: help demo test test-all bench bench-peers bench-compare bench-gate lint docs gpu-check gpu clean
 
 help:  ## Show this list.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -40,8 +40,12 @@ test-all: $(VENV)/.dev  ## Every test, and the gate of the benchmarks.
 	$(BIN)/python benchmarks/run_gate.py check
 
 bench: $(VENV)/.dev  ## The benchmarks, into benchmarks/results/MACHINE/COMMIT.json.
-	$(BIN)/python -m pytest benchmarks --benchmark-group-by=group \
+	$(BIN)/python -m pytest benchmarks --ignore=benchmarks/bench_peers.py --benchmark-group-by=group \
 		--benchmark-json="$$($(BIN)/python benchmarks/result_files.py)"
+
+bench-peers: $(VENV)/.dev  ## The same network in others, into docs/peers.md and README.
+	$(BIN)/python -m pytest benchmarks/bench_peers.py
+	$(BIN)/python benchmarks/peer_page.py
 
 bench-compare: $(VENV)/.dev  ## This checkout's result against the last one that was committed.
 	$(BIN)/python benchmarks/compare.py

@@ -1,7 +1,4 @@
-"""What was measured of the peers, a row each, and the table that documents show.
-
-python benchmarks/peer_rows.py          the table of benchmarks/results/peers.json
-"""
+"""What was measured of the peers, a row each, and the tables that documents show."""
 
 from __future__ import annotations
 
@@ -71,6 +68,21 @@ def markdown(found: Sequence[Row]) -> str:
     )
 
 
+def short(found: Sequence[Row], names: Sequence[str]) -> str:
+    """A table of a few rows: frames a second of a clip by size of masks, and how many times as many
+    edge-mtl makes."""
+    lines = [_line(["", "masks of the frame's size", "of the network's"]), "|---|---:|---:|"]
+    for name in names:
+        of = {row.masks: row for row in found if row.name == name}
+        lines.append(_line([name, *(_rate(of[masks]) for masks in ("frame", "network"))]))
+    return "\n".join(lines)
+
+
+def _rate(row: Row) -> str:
+    times = f" ({row.clip_ratio.value:.1f})" if row.clip_ratio else ""
+    return f"{row.clip_fps.value:.1f}{times}"
+
+
 def _table(found: Sequence[Row]) -> str:
     first = found[0]
     tasks = {task: figure for task, (figure, _) in first.accuracy.items()}
@@ -100,7 +112,8 @@ def _table(found: Sequence[Row]) -> str:
                 ]
             )
         )
-    return "\n".join(lines)
+    disturbed = dict.fromkeys(line for row in found for line in row.disturbed)
+    return "\n".join([*lines, *(f"\nMeanwhile {line}." for line in disturbed)])
 
 
 def _times(ratio: Interval | None) -> str:
@@ -112,7 +125,3 @@ def _times(ratio: Interval | None) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-if __name__ == "__main__":
-    print(markdown(rows.read_rows(RESULTS, Row)))

@@ -10,12 +10,12 @@ docs/images/scaling.png. A test compares the page with the files.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import rows
 import typer
+from marked_part import replaced
 
 from edge_mtl.benchmark.result import BenchResult, Curve, Estimate, Point
 from edge_mtl.train.whole_file import write_whole
@@ -52,7 +52,7 @@ def with_curves(page: str, result: BenchResult) -> str:
         "",
         *(f"- **{quantity}**: {wall}" for quantity, wall in walls),
     ]
-    return _between(page, "curves", lines)
+    return replaced(page, "curves", lines)
 
 
 def with_estimates(page: str, estimates: Sequence[Estimate]) -> str:
@@ -75,7 +75,7 @@ def with_estimates(page: str, estimates: Sequence[Estimate]) -> str:
         *(line for each in estimates for line in each.command.split(" && ")),
         "```",
     ]
-    return _between(page, "estimates", lines)
+    return replaced(page, "estimates", lines)
 
 
 def _row(curve: Curve) -> str:
@@ -102,17 +102,6 @@ def _basis(estimate: Estimate, sources: list[str]) -> str:
 
 def _of_machine(result: BenchResult) -> str:
     return f"{result.machine.processor}, {result.machine.cores} cores"
-
-
-def _between(page: str, mark: str, lines: Sequence[str]) -> str:
-    """The page with lines between `<!-- mark -->` and `<!-- /mark -->`."""
-    block = "\n".join((f"<!-- {mark} -->", *lines, f"<!-- /{mark} -->"))
-    found, count = re.subn(
-        f"<!-- {mark} -->.*?<!-- /{mark} -->", lambda _: block, page, flags=re.DOTALL
-    )
-    if count != 1:
-        raise SystemExit(f"{PAGE.name}: expected <!-- {mark} --> ... once, found it {count} times")
-    return found
 
 
 if __name__ == "__main__":
