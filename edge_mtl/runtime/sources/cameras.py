@@ -62,11 +62,14 @@ class Cameras:
         names = names_of(texts)
         with ExitStack() as stack:
             sources = {}
-            for name, text in zip(names, texts, strict=True):
+            # A file does not wait for addresses that do not answer.
+            for name, text in sorted(
+                zip(names, texts, strict=True), key=lambda named: "://" in named[1]
+            ):
                 sources[name] = open_source(text, rate)
                 stack.callback(sources[name].close)
             stack.pop_all()
-        return cls(sources)
+        return cls({name: sources[name] for name in names})
 
     def read(self, most: int = 1, wait_s: float = 0.0) -> list[Frame]:
         """Wait for a frame, and take as many as there are, at most one a camera; empty at the end.

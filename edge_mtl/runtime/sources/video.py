@@ -12,7 +12,7 @@ import cv2
 
 from edge_mtl.errors import EdgeMtlError
 from edge_mtl.runtime.sources import Frame, Health
-from edge_mtl.runtime.sources.opencv_capture import FFMPEG_TRIES, OpenCvCapture
+from edge_mtl.runtime.sources.opencv_capture import FFMPEG_TRIES, OpenCvCapture, open_with_ffmpeg
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +108,7 @@ class VideoSource:
 def _open(path: Path) -> cv2.VideoCapture:
     """By a decoder of the machine where there is one for the file, else by software."""
     hardware = [cv2.CAP_PROP_HW_ACCELERATION, cv2.VIDEO_ACCELERATION_ANY]
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, hardware)
+    # Those of a network camera that opens meanwhile would cost the file its last frames.
+    capture = open_with_ffmpeg(str(path), "", hardware)
     # Without FFmpeg in this OpenCV, or with an acceleration that fails, whatever else reads it.
-    return capture if capture.isOpened() else cv2.VideoCapture(str(path))
+    return cv2.VideoCapture(str(path)) if capture is None else capture
