@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_missing_module_names_the_extra() -> None:
@@ -38,9 +41,19 @@ def test_a_bug_of_ours_is_not_explained_away(name: str | None) -> None:
     assert explain(ModuleNotFoundError("no", name=name)) is None
 
 
+def _extras() -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return list(project["project"]["optional-dependencies"])
+
+
 def test_every_extra_exists() -> None:
-    project = Path(__file__).parents[1] / "pyproject.toml"
-    extras = tomllib.loads(project.read_text())["project"]["optional-dependencies"]
     for module, extra in EXTRA_OF.items():
-        assert extra in extras
+        assert extra in _extras()
         assert install_command(module)
+
+
+def test_readme_has_a_row_of_every_extra() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.split("| extra | brings | for |")[1].split("\n\n")[0]
+    names = [row.split("|")[1] for row in table.splitlines()[2:]]
+    assert sorted(re.findall("`(.+?)`", "".join(names))) == sorted(_extras())

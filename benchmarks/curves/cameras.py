@@ -37,10 +37,9 @@ def wall(a_frame_of_each: Fit) -> str:
     most = told(limit, a_frame_of_each, "{:.1f}".format)
     if limit.value < 1:
         return f"Not even one camera gets 30 frames a second: the limit is at {most} cameras."
-    return (
-        f"Of up to {int(limit.value)} cameras 30 frames a second can be had of each: the limit is "
-        f"at {most}."
-    )
+    whole = int(limit.value)
+    which = "one camera alone gets" if whole == 1 else f"up to {whole} cameras get"
+    return f"At 30 frames a second of each, {which} every frame through: the limit is at {most}."
 
 
 def _stream(pipeline: Pipeline, count: int) -> dict[str, float]:

@@ -39,7 +39,8 @@ def test_a_wall_says_how_sure_it_is(size: Interval, text: str) -> None:
 @pytest.mark.parametrize(
     ("frame_ms", "text"),
     [
-        (10.0, "Of up to 3 cameras 30 frames a second can be had of each: the limit is at 3.3"),
+        (10.0, "up to 3 cameras get every frame through: the limit is at 3.3"),
+        (20.0, "one camera alone gets every frame through: the limit is at 1.7"),
         (40.0, "Not even one camera gets 30 frames a second: the limit is at 0.8"),
         (0.01, "less than 33.3 ms, however many"),
     ],
