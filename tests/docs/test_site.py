@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +15,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 pytestmark = pytest.mark.slow
 
@@ -43,17 +41,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright, of the extra dev")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as run:
-        chromium = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @pytest.mark.parametrize("width", [1360, 390])
 def test_pages_come_from_one_host_and_fit(site: tuple[str, Path], browser: Any, width: int) -> None:
     address, folder = site
@@ -72,6 +59,22 @@ def test_pages_come_from_one_host_and_fit(site: tuple[str, Path], browser: Any, 
     elsewhere = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
     assert elsewhere == []
     assert said == []
+
+
+def test_tables_show_all_their_columns_on_a_desktop(site: tuple[str, Path], browser: Any) -> None:
+    address, folder = site
+    page = browser.new_page(viewport={"width": 1360, "height": 844})
+    cut = "all => all.filter(each => each.scrollWidth > each.clientWidth).length"
+    wide, seen = [], 0
+    for path in sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html")):
+        page.goto(f"{address}/{path}")
+        tables = page.locator(".md-typeset__scrollwrap")
+        seen += tables.count()
+        if tables.evaluate_all(cut):
+            wide.append(path)
+    page.close()
+    assert seen > 50
+    assert wide == []
 
 
 def test_the_search_finds_an_option(site: tuple[str, Path], browser: Any) -> None:
