@@ -6,10 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from edge_mtl.errors import UsageError
 from edge_mtl.export.batch import Batch
@@ -72,41 +71,6 @@ def test_batches_and_precisions(stripped: bytes, graph: onnx.ModelProto) -> None
     single, entry = build_engine(graph.SerializeToString(), rtx(half=False))
     assert entry.precision == "fp32"
     assert len(half) < len(single)
-
-
-@pytest.mark.usefixtures("tensorrt_rtx")
-def test_a_depthwise_convolution_in_int8_is_computed_dense() -> None:
-    """Why the scheme of RTX leaves them in float; when this fails, look at the scheme again."""
-    weights = 256 * 9
-    small, large = (len(build_engine(depthwise(quantized), RTX)[0]) for quantized in (False, True))
-    assert large - small > 50 * weights
-
-
-def depthwise(quantized: bool) -> bytes:
-    """256 channels at 32x32."""
-    edges = [helper.make_tensor_value_info(n, TensorProto.FLOAT, (1, 256, 32, 32)) for n in "xy"]
-    values = {
-        "w": np.random.default_rng(0).normal(size=(256, 1, 3, 3)).astype(np.float32),
-        "s": np.array(0.05, np.float32),
-        "z": np.array(0, np.int8),
-        "ws": np.full(256, 0.03, np.float32),
-        "wz": np.zeros(256, np.int8),
-    }
-    pairs = [
-        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
-        helper.make_node("DequantizeLinear", ["xq", "s", "z"], ["xd"]),
-        helper.make_node("QuantizeLinear", ["w", "ws", "wz"], ["wq"], axis=0),
-        helper.make_node("DequantizeLinear", ["wq", "ws", "wz"], ["wd"], axis=0),
-    ]
-    read = ["xd", "wd"] if quantized else ["x", "w"]
-    nodes = [
-        *(pairs if quantized else []),
-        helper.make_node("Conv", read, ["y"], group=256, pads=[1] * 4),
-    ]
-    tensors = [numpy_helper.from_array(value, name) for name, value in values.items()]
-    graph = helper.make_graph(nodes, "g", edges[:1], edges[1:], tensors)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    return model.SerializeToString()
 
 
 @only_edgenet
