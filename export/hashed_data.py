@@ -51,6 +51,10 @@ class HashedData:
             every.update(self._digests[index])
         return every.hexdigest()
 
+    def in_common(self, other: HashedData) -> int:
+        """How many samples, of those that were read, the other has read too, labels and all."""
+        return len({*self._digests.values()} & {*other._digests.values()})
+
 
 def _digest(sample: Sample) -> bytes:
     found = hashlib.sha256(msgspec.json.encode(sample.attributes, order="sorted"))

@@ -34,6 +34,7 @@ def test_from_a_network_to_a_bundle_that_runs(
     quantized: Callable[[str], onnx.ModelProto],
     streets: Streets,
     tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     path = tmp_path / "tiny.emtl"
     stages: dict[str, tuple[int, int]] = {}
@@ -48,6 +49,7 @@ def test_from_a_network_to_a_bundle_that_runs(
         "calibrate": (32, 32),
         "measure int8": (4, 4),
     }
+    assert "4 frames of streets judge the accuracy and have set the ranges" in caplog.text
     made.bundle.save()
     manifest = Bundle.open(path).manifest
     assert (manifest.target, manifest.precision, manifest.spec) == ("cpu", "int8", network.spec)

@@ -87,3 +87,14 @@ def test_a_sample_that_was_read_is_not_read_again_for_its_hash() -> None:
     assert hashed[1] is SAMPLE
     assert hashed.sha256() == digest(SAMPLE, SAMPLE, SAMPLE)
     assert samples.read == [1, 0, 2]
+
+
+def test_samples_in_common_are_counted_once_and_by_what_is_in_them() -> None:
+    other = replace(SAMPLE, image=another(PICTURE))
+    renamed = replace(SAMPLE, name="b.png")
+    left, right = HashedData(Samples(SAMPLE, renamed, other)), HashedData(Samples(other, renamed))
+    apart = HashedData(Samples(replace(other, attributes={})))
+    for each in (left, right, apart):
+        each.sha256()
+    assert left.in_common(right) == right.in_common(left) == 2
+    assert left.in_common(apart) == 0
