@@ -6,7 +6,9 @@ workers or processes there are or whether the run was interrupted.
 
 from __future__ import annotations
 
+import atexit
 import itertools
+import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
@@ -113,7 +115,7 @@ class TrainingData:
             sampler=_Addresses(self, epochs),
             batch_size=None,
             num_workers=workers,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_begin_worker,
             # A forked worker would inherit the locks of OpenCV's and torch's threads.
             multiprocessing_context="spawn" if workers else None,
             pin_memory=torch.cuda.is_available(),
@@ -254,9 +256,15 @@ class _Samples(torch.utils.data.Dataset[Batch | EdgeMtlError]):
         )
 
 
-def _one_thread(worker: int) -> None:
-    """Keep OpenCV in a worker from competing with the training threads."""
+def _begin_worker(worker: int) -> None:
+    """Keep a worker from competing with the training threads, and let it end without a word.
+
+    A worker that is closed early still has a thread that hands a batch over; where the interpreter
+    ends under it, torch aborts the process (`THPStorage_shareFd`, torch 2.13). Its failures reach
+    the training as batches, not as an exit status.
+    """
     import cv2
 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    atexit.register(os._exit, 0)

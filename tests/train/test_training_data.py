@@ -94,9 +94,11 @@ def test_workers_change_nothing_and_end_when_closed(
     alone = batches(mixed(make_config(), camvid, None), range(1))
     running = TrainingData(mixed(make_config(), camvid, None, workers=2)).batches(range(3))
     assert all(same(left, next(running)) for left in alone)
-    assert len(multiprocessing.active_children()) == 2
+    workers = multiprocessing.active_children()
+    assert len(workers) == 2
     running.close()
     assert not multiprocessing.active_children()
+    assert [worker.exitcode for worker in workers] == [0, 0]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
