@@ -210,7 +210,9 @@ def _accuracies(sees: dict[str, Sees]) -> tuple[dict[str, dict[str, tuple[str, f
     for sample in labelled_frames.labelled(dataset, spec):
         for name, see in sees.items():
             meters[name].add(_with_masks_of_the_frame(see(sample.image)), sample)
-    return {name: dict(_figures(each)) for name, each in meters.items()}, dataset.name
+    return {name: dict(_figures(each)) for name, each in meters.items()}, labelled_frames.name(
+        dataset
+    )
 
 
 def _figures(meters: Meters) -> Iterator[tuple[str, tuple[str, float]]]:

@@ -23,6 +23,11 @@ def dataset(limit: int) -> Dataset:
     return open_dataset(name, "val", limit)
 
 
+def name(frames: Dataset) -> str:
+    """What a result calls them: without the folder of whoever measures."""
+    return frames.name.replace(f"{DATA}/", "")
+
+
 def labelled(frames: Dataset, spec: ModelSpec) -> Iterator[Sample]:
     """The frames with their labels in the ids of a network: as wide as they are, and of their
     height the middle."""
