@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_mtl.export.tensorrt_builder import EngineRequest, build_engine
 
 Precision = Literal["fp32", "fp16", "int8"]
+CHANNELS = 512
 CAPABILITIES = [("8.6",), ("8.6", "8.9", "12.0"), ("7.5",)]
 
 
@@ -65,16 +66,13 @@ def engine_bytes(graph: bytes, precision: Precision, capabilities: tuple[str, ..
 
 def command() -> None:
     network = shipped.fp32().network
-    graphs: list[tuple[str, Precision, bytes]] = [
-        ("dense, 512 channels", "fp32", convolution(512, 1, False)),
-        ("dense, 512 channels", "fp16", convolution(512, 1, False)),
-        ("dense, 512 channels", "int8", convolution(512, 1, True)),
-        ("depthwise, 512 channels", "fp32", convolution(512, 512, False)),
-        ("depthwise, 512 channels", "fp16", convolution(512, 512, False)),
-        ("depthwise, 512 channels", "int8", convolution(512, 512, True)),
-        (f"{shipped.NAME}, before quantising", "fp32", network),
-        (f"{shipped.NAME}, before quantising", "fp16", network),
-    ]
+    floats: tuple[Precision, ...] = ("fp32", "fp16")
+    graphs: list[tuple[str, Precision, bytes]] = []
+    for name, groups in (("dense", 1), ("depthwise", CHANNELS)):
+        named = f"{name}, {CHANNELS} channels"
+        graphs += [(named, each, convolution(CHANNELS, groups, False)) for each in floats]
+        graphs.append((named, "int8", convolution(CHANNELS, groups, True)))
+    graphs += [(f"{shipped.NAME}, before quantising", each, network) for each in floats]
     lines = [
         f"| engine of | precision | {' | '.join(' and '.join(each) for each in CAPABILITIES)} |",
         "|---|---|---:|---:|---:|",

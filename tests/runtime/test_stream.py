@@ -245,15 +245,6 @@ def test_frames_of_a_queue_go_through_with_their_numbers_and_stamps(pipeline: Pi
     assert [scene.captured_ns for scene in scenes] == [5, 6, 7]
 
 
-@pytest.fixture
-def ctrl_c_raises() -> Iterator[None]:
-    """As in a terminal: a job in the background starts with SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c_raises")
 def test_a_second_ctrl_c_aborts_and_still_closes(pipeline: Pipeline) -> None:
     def interrupt_twice(index: int) -> None:
         if index == 2:
