@@ -195,6 +195,7 @@ def export_graph(
     }
     if how is not None:
         made_from["calibration data"] = calibrated.sha256()
+    if kept.precision == "int8":
         _warn_of_flattery(calibrated, measured)
     bundle = deployed(
         kept,
